@@ -1,0 +1,1 @@
+"""The command `liberate`: parses and prints; decides nothing."""

@@ -1,0 +1,1 @@
+"""Google Workspace and Gmail as a source."""

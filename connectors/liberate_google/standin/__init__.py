@@ -1,0 +1,1 @@
+"""A stand-in for Google on this machine."""

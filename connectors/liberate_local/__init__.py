@@ -1,0 +1,1 @@
+"""Mail and files on this machine: folder, Maildir, mbox and Google Takeout, .eml."""

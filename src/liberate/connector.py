@@ -1,0 +1,334 @@
+"""What a connector is. This file is the whole contract; read it first.
+
+A Source is read with three calls, a Destination is written with five; everything else is an
+optional power, a small Protocol that the core asks for with isinstance. Every worker thread opens
+its own Source and Destination and closes them again, so no connector has to be thread-safe. A
+connector raises the errors of liberate.errors and nothing else on purpose; it never waits and
+never repeats a call by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType, Protocol, TypeAlias, runtime_checkable
+
+from liberate.errors import ItemError
+from liberate.naming import Rules
+
+Cursor = NewType("Cursor", str)
+"""A place in a listing, opaque to all but the source that gave it."""
+
+Place = NewType("Place", str)
+"""Where a collection lands, opaque to all but the destination that gave it."""
+
+
+class Kind(StrEnum):
+    """Each kind is a byte stream in its own standard format."""
+
+    FILE = "file"  # any bytes
+    MAIL = "mail"  # RFC 5322
+    EVENT = "event"  # RFC 5545
+    CONTACT = "contact"  # RFC 6350
+    CHAT = "chat"  # liberate.chat JSON: no standard exists
+
+
+class Evidence(StrEnum):
+    """What a destination proved about an item it says it holds, strongest first."""
+
+    READ_BACK = "read-back"  # we read it and hashed it
+    STORED = "stored-digest"  # the server hashed what it stored
+    RECEIVED = "received-digest"  # the server hashed what it received
+    SIZE = "size"  # the server told the size of what it stored
+    NONE = "none"  # the server only said yes
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person's (or shared) account at one service."""
+
+    name: str  # as the service knows it: an address, a user name; "" where there is only one
+    secret: str | None = field(default=None, repr=False)  # their own password or token, if the plan has one
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A folder tree, mailbox, calendar, address book or room."""
+
+    id: str  # unique in the account, the same at every listing
+    path: tuple[str, ...]  # its name as people read it, outermost first, unescaped; () is the root
+    kind: Kind
+    ordered: bool = False  # its items must arrive in the order they are listed
+    role: str | None = None  # what it is for, where the service says so: liberate.mail.Role for mail
+    count: int | None = None  # how many items it holds, where that costs nothing; for progress only
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to move, described; Source.read gives its bytes."""
+
+    id: str  # unique in its collection, the same at every listing; never a position that shifts
+    kind: Kind
+    version: str  # changes whenever the bytes do; "" where they never do
+    name: str = ""  # what people call it; "" where its kind has no names or they are private (mail)
+    size: int | None = None  # exact number of bytes that read gives; None: not known beforehand
+    modified: datetime | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)  # {"sha256": hex}: those that cost nothing
+    refs: tuple[str, ...] = ()  # ids of items that go first: thread root, attachment
+    facts: Any = None  # MailFacts, FileFacts ...: what travels beside the bytes
+    facts_version: str = ""  # changes whenever the facts do: a change without new bytes
+    repeatable: bool = True  # False: the bytes differ at every download
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An item that the source listed before and no longer has."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something the source holds and does not hand over, with the reason; it is counted and listed."""
+
+    id: str
+    code: str
+    why: str
+    todo: str = ""
+
+
+Listed: TypeAlias = Item | Gone | Skipped | Cursor
+"""What a listing yields. A Cursor says: everything before it has been listed; start here next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a destination says it holds."""
+
+    id: str  # unique in its place
+    place: Place
+    size: int | None = None  # bytes, as the destination reports them
+    digests: Mapping[str, str] = field(default_factory=dict)  # computed by the destination from what it stored
+    evidence: Evidence = Evidence.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where one item goes: decided and recorded before its first byte is sent."""
+
+    item: Item  # with the size and digests of the bytes sent, as far as they are known
+    place: Place
+    name: str  # legal and unique in that place; "" where the place numbers items itself
+    key: str  # 32 hex digits, the same at every attempt: an idempotency key
+    mark: str | None = None  # what Marked.mark said before the first attempt
+    refs: Mapping[str, Receipt] = field(default_factory=dict)
+
+
+Outcome: TypeAlias = tuple[Slot, Receipt | ItemError]
+Taken: TypeAlias = Callable[[Place, Sequence[str]], set[str]]
+"""Of these receipt ids in this place, those that already belong to other items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What ReadsMany yields for one item."""
+
+    item: Item  # the item asked for; it may know more than the one listed (size, received time)
+    body: bytes | ItemError | None  # None: too large to hold in memory; call read(item) for it
+
+
+class Body(Protocol):
+    """The bytes on their way: counted, hashed, never silently short.
+
+    read(n) gives at most n bytes, b"" at the end only. It raises when the source ends early or
+    fails; a destination lets that through and leaves nothing behind.
+    """
+
+    size: int | None  # exact; None: not known until the end
+
+    def read(self, n: int = -1, /) -> bytes: ...
+
+
+class Source(Protocol):
+    def collections(self) -> Iterator[Collection]:
+        """Every collection of the account, each once."""
+        ...
+
+    def items(self, collection: Collection, since: Cursor | None) -> Iterator[Listed]:
+        """What the collection holds; with `since`, what changed after that cursor.
+
+        A cursor that has expired or fits no more is answered by listing everything: the core knows
+        what it has. read and read_many may be called between two steps of this iterator. Memory
+        stays bounded whatever the number of items.
+        """
+        ...
+
+    def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
+        """The item's bytes from `offset` on, unaltered, in chunks. Raises ItemError("gone") if it is no longer there."""
+        ...
+
+
+class Destination(Protocol):
+    @property
+    def rules(self) -> Rules:
+        """What names and bodies this destination takes; asked once for each opened destination."""
+        ...
+
+    def prepare(self, collection: Collection) -> Place:
+        """Make the collection or find it again; `path` is legal under `rules`. The same place each time."""
+        ...
+
+    def find(self, slots: Sequence[Slot], taken: Taken) -> dict[str, Receipt]:
+        """What earlier attempts left in these slots, by slot key.
+
+        A slot is missing from the answer only if nothing of it surely arrived; when unsure, raise
+        TransientError. A receipt is given to one slot only, and never one that is `taken`.
+        """
+        ...
+
+    def write(self, slot: Slot, body: Body) -> Receipt:
+        """Store the whole item or nothing."""
+        ...
+
+    def read(self, receipt: Receipt) -> Iterator[bytes]:
+        """The bytes as the destination now gives them. Raises ItemError("gone") if they are no longer there."""
+        ...
+
+
+# Optional powers ---------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class ReadsMany(Protocol):
+    """A source that reads small items faster together."""
+
+    def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
+        """Each item once, in any order. One that cannot be read is Loaded with its ItemError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How much a destination likes to be given at once."""
+
+    items: int
+    bytes: int  # a body larger than this goes through Destination.write
+
+
+@runtime_checkable
+class WritesMany(Protocol):
+    """A destination that takes small items faster together."""
+
+    batch: Batch
+
+    def write_many(self, parts: Iterable[tuple[Slot, bytes]]) -> Iterator[Outcome]:
+        """Store each part as write does, and yield each outcome once, in any order.
+
+        `parts` is pulled as room allows, so several batches may be under way: whatever was pulled
+        has its intention recorded. A member that fails, fails alone. An error that is not an
+        ItemError ends the call; the core then asks `find` about every part without an outcome.
+        """
+        ...
+
+
+@runtime_checkable
+class Marked(Protocol):
+    """A destination that appends and numbers items itself, so that `find` needs to know where to look from."""
+
+    def mark(self, place: Place) -> str:
+        """Where the place ends now, as the server says. Whatever is appended later stands after it."""
+        ...
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """A destination that can put one stored item into further places without its bytes being sent again."""
+
+    def copy_many(self, parts: Iterable[tuple[Slot, Receipt]]) -> Iterator[Outcome]:
+        """Copy what each receipt names into its slot. Outcomes and errors as in write_many."""
+        ...
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A destination that gives back many small items faster together."""
+
+    def read_back(self, receipts: Sequence[Receipt]) -> Iterator[tuple[Receipt, bytes | ItemError | None]]:
+        """Each receipt once, in any order; None: too large to hold in memory, call read(receipt) for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New facts for something that is already there."""
+
+    slot: Slot  # its item carries the new facts
+    receipt: Receipt
+    before: Any  # the facts as we last stored them: what somebody changed there since is theirs
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A destination that can change facts without new bytes: flags, labels, times."""
+
+    def update(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        """Apply the difference between `before` and the slot's facts, and nothing else. May be repeated."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A destination that keeps a half-sent upload between runs."""
+
+    def begin(self, slot: Slot) -> str:
+        """Start an upload; its id, which a later process can use."""
+        ...
+
+    def received(self, upload: str) -> int | None:
+        """How many bytes from the start are safely there; None: it has expired, begin again."""
+        ...
+
+    def append(self, upload: str, offset: int, chunk: bytes) -> None: ...
+
+    def finish(self, upload: str, slot: Slot) -> Receipt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What an account holds by the service's own count, without a body read."""
+
+    items: int
+    folders: Mapping[tuple[str, ...], int] = field(default_factory=dict)  # per folder or label path
+    bytes: int | None = None
+
+
+@runtime_checkable
+class Surveys(Protocol):
+    """A source that can say what it holds without reading it."""
+
+    def survey(self) -> Survey: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A place named on the command line instead of in a plan."""
+
+    settings: Mapping[str, Any]  # for Connector.settings
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """The value behind an entry point of the group "liberate.connectors"."""
+
+    name: str
+    title: str
+    kinds: frozenset[Kind]
+    settings: type[Any]  # a liberate.settings.Settings; its fields are the documented settings
+    source: Callable[[Any, Account], AbstractContextManager[Source]] | None = None
+    destination: Callable[[Any, Account], AbstractContextManager[Destination]] | None = None
+    schemes: tuple[str, ...] = ()  # "maildir", "imaps": what `endpoint` understands
+    endpoint: Callable[[str], Endpoint] | None = None  # "imaps://anna@mail.example.coop" -> settings and account

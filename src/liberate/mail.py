@@ -1,0 +1,137 @@
+"""What travels beside a message, where labels put it, and when two copies of it are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a mail folder is for (RFC 6154), whatever its name."""
+
+    INBOX = "inbox"
+    ARCHIVE = "archive"
+    DRAFTS = "drafts"
+    JUNK = "junk"
+    SENT = "sent"
+    TRASH = "trash"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A mail folder by its name as people read it, and by its role where it has one."""
+
+    path: tuple[str, ...]
+    role: Role | None = None
+
+
+SYSTEM_FLAGS = frozenset({"\\Seen", "\\Answered", "\\Flagged", "\\Draft"})
+"""The flags that move. \\Deleted and \\Recent say something about a session, not about the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailFacts:
+    """What an IMAP server keeps beside a message's bytes."""
+
+    flags: frozenset[str] = frozenset()  # of SYSTEM_FLAGS
+    keywords: frozenset[str] = frozenset()  # as the source spells them; the destination says which it can keep
+    received: datetime | None = None  # aware; INTERNALDATE
+    folders: tuple[Folder, ...] = ()  # where labels put it; () means the collection it was listed in
+
+    def dump(self) -> str:
+        """One line of JSON, the same for equal facts."""
+        out: dict[str, object] = {}
+        if self.flags:
+            out["flags"] = sorted(self.flags)
+        if self.keywords:
+            out["keywords"] = sorted(self.keywords)
+        if self.received is not None:
+            out["received"] = self.received.isoformat()
+        if self.folders:
+            out["folders"] = [[list(f.path), f.role] for f in self.folders]
+        return json.dumps(out, separators=(",", ":"), ensure_ascii=False) if out else "{}"
+
+    @classmethod
+    def load(cls, text: str) -> MailFacts:
+        """The facts that dump() wrote."""
+        if text == "{}":
+            return cls()
+        out = json.loads(text)
+        received = out.get("received")
+        return cls(
+            frozenset(out.get("flags", ())),
+            frozenset(out.get("keywords", ())),
+            datetime.fromisoformat(received) if received else None,
+            tuple(
+                Folder(tuple(path), Role(role) if role else None) for path, role in out.get("folders", ())
+            ),
+        )
+
+
+# The same message --------------------------------------------------------------------------------
+
+
+class Sameness(StrEnum):
+    """How a message that was read back compares with the one that was read at the source."""
+
+    IDENTICAL = "identical"  # byte for byte
+    LINE_ENDS = "line-ends"  # identical once every line ends in CRLF, as IMAP demands
+    ALTERED = "altered"  # the server changed what it could not store: NUL, doubled or lone CR; listed
+    DIFFERENT = "different"
+
+
+_SERVED_ENDS = re.compile(rb"\r+\n")
+
+
+def wire_form(data: bytes) -> bytes:
+    """The message with each lone LF made CRLF and nothing else changed: what IMAP takes (RFC 3501 4.3)."""
+    if data.count(b"\n") == data.count(b"\r\n"):
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def served_form(data: bytes) -> bytes:
+    """The wire form as servers may give it back: CRs before a line end collapsed, a last lone CR
+    dropped, NUL as 0x80 (measured on Dovecot 2.3)."""
+    out = _SERVED_ENDS.sub(b"\r\n", wire_form(data)).replace(b"\0", b"\x80")
+    return out[:-1] if out.endswith(b"\r") else out
+
+
+def fingerprint(data: bytes, wire: bytes | None = None) -> dict[str, str]:
+    """The digests by which this message is recognised later, in hex.
+
+    "sha256" is of the bytes as they are, "sha256-wire" of their wire form and "sha256-served" of
+    their served form; each of the latter two is left out where it equals the one before it.
+    `wire` is wire_form(data) if the caller has it.
+    """
+    out = {"sha256": hashlib.sha256(data).hexdigest()}
+    if wire is None:
+        wire = wire_form(data)
+    if wire is not data and wire != data:
+        out["sha256-wire"] = hashlib.sha256(wire).hexdigest()
+    if b"\r\r" in wire or b"\0" in wire or wire.endswith(b"\r"):
+        served = served_form(wire)
+        if served != wire:
+            out["sha256-served"] = hashlib.sha256(served).hexdigest()
+    return out
+
+
+def sameness(found: bytes, digests: Mapping[str, str]) -> Sameness:
+    """How `found` compares with the message whose fingerprint is `digests`."""
+    exact = digests["sha256"]
+    wire = digests.get("sha256-wire", exact)
+    served = digests.get("sha256-served", wire)
+    theirs = fingerprint(found)
+    if theirs["sha256"] == exact:
+        return Sameness.IDENTICAL
+    their_wire = theirs.get("sha256-wire", theirs["sha256"])
+    if their_wire == wire:
+        return Sameness.LINE_ENDS
+    if theirs.get("sha256-served", their_wire) == served:
+        return Sameness.ALTERED
+    return Sameness.DIFFERENT

@@ -1,0 +1,73 @@
+"""What a connector's settings are made of, and where secrets come from."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+
+from liberate.errors import PlanError
+
+
+class Settings(BaseModel):
+    """The settings of one connection; a connector subclasses this, each field with a description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SecretRef(Settings):
+    """Where a secret is kept; exactly one of the three."""
+
+    command: str | None = None  # its first line of output
+    env: str | None = None
+    file: Path | None = None  # readable by its owner only
+
+    @model_validator(mode="after")
+    def _one(self) -> SecretRef:
+        if sum(v is not None for v in (self.command, self.env, self.file)) != 1:
+            raise ValueError('say where the secret is with one of { command = "..." }, { env = "..." }, { file = "..." }')
+        return self
+
+    def reveal(self) -> str:
+        """The secret itself. Raises PlanError when it cannot be had, without naming its value."""
+        if self.env is not None:
+            value = os.environ.get(self.env)
+            if not value:
+                raise PlanError(f"The environment variable {self.env} holds no password. Set it, then run the same command again.")
+            return value
+        if self.file is not None:
+            try:
+                mode = self.file.stat().st_mode
+                text = self.file.read_text()
+            except OSError as error:
+                raise PlanError(f"The secret file {self.file} cannot be read ({error.strerror}).") from error
+            if mode & 0o077:
+                raise PlanError(f"The secret file {self.file} can be read by others. Run: chmod 600 {self.file}")
+            return text.splitlines()[0] if text else ""
+        assert self.command is not None
+        try:
+            done = subprocess.run(shlex.split(self.command), capture_output=True, text=True, timeout=60, check=True)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            raise PlanError(f"The command for a secret, `{shlex.split(self.command)[0]}`, failed. Run it by hand to see why.") from error
+        return done.stdout.splitlines()[0] if done.stdout else ""
+
+
+def _given(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError('a secret does not stand in the plan; write { env = "NAME" }, { file = "..." } or { command = "..." }')
+    return value
+
+
+Secret = Annotated[SecretRef | SecretStr, BeforeValidator(_given)]
+"""The type of a secret setting: a reference in a plan, or a SecretStr given by a program."""
+
+
+def reveal(secret: SecretRef | SecretStr | None) -> str | None:
+    """The secret itself; None when there is none."""
+    if secret is None:
+        return None
+    return secret.get_secret_value() if isinstance(secret, SecretStr) else secret.reveal()

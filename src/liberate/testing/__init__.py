@@ -1,0 +1,1 @@
+"""What a connector's author tests with: the conformance suite, faults and crashes."""
