@@ -100,7 +100,15 @@ class Skipped:
     todo: str = ""
 
 
-Listed: TypeAlias = Item | Gone | Skipped | Cursor
+@dataclass(frozen=True, slots=True)
+class Renumbered:
+    """From here on, what was listed in earlier runs comes under new ids (IMAP: UIDVALIDITY changed).
+
+    The core then recognises by content what it has moved already, so that nothing arrives twice.
+    """
+
+
+Listed: TypeAlias = Item | Gone | Skipped | Renumbered | Cursor
 """What a listing yields. A Cursor says: everything before it has been listed; start here next time."""
 
 
@@ -167,7 +175,7 @@ class Source(Protocol):
         ...
 
     def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
-        """The item's bytes from `offset` on, unaltered, in chunks. Raises ItemError("gone") if it is no longer there."""
+        """The item's bytes from `offset` on, unaltered, in chunks. Raises ItemError("gone") if it is not there."""
         ...
 
 

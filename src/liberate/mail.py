@@ -67,9 +67,7 @@ class MailFacts:
             frozenset(out.get("flags", ())),
             frozenset(out.get("keywords", ())),
             datetime.fromisoformat(received) if received else None,
-            tuple(
-                Folder(tuple(path), Role(role) if role else None) for path, role in out.get("folders", ())
-            ),
+            tuple(Folder(tuple(path), Role(role) if role else None) for path, role in out.get("folders", ())),
         )
 
 
@@ -119,6 +117,47 @@ def fingerprint(data: bytes, wire: bytes | None = None) -> dict[str, str]:
         if served != wire:
             out["sha256-served"] = hashlib.sha256(served).hexdigest()
     return out
+
+
+class Fingerprint:
+    """The fingerprint of a message that comes in chunks, in the same forms as fingerprint()."""
+
+    def __init__(self) -> None:
+        self._digests = [hashlib.sha256() for _ in range(3)]
+        self._held = b""  # CRs at the end of a chunk: what they are depends on what follows
+        self.size = 0  # bytes as they came
+        self.wire_size = 0  # bytes in the wire form
+
+    def update(self, data: bytes) -> bytes:
+        """Take the next chunk; its wire form, as far as it is certain yet."""
+        self._digests[0].update(data)
+        self.size += len(data)
+        whole = self._held + data
+        end = len(whole.rstrip(b"\r"))
+        self._held = whole[end:]
+        return self._forms(whole[:end])
+
+    def finish(self) -> bytes:
+        """The last of the wire form."""
+        held, self._held = self._held, b""
+        return self._forms(held)
+
+    def _forms(self, data: bytes) -> bytes:
+        wire = wire_form(data)
+        self._digests[1].update(wire)
+        self._digests[2].update(served_form(wire))
+        self.wire_size += len(wire)
+        return wire
+
+    def digests(self) -> dict[str, str]:
+        """The digests, once finish() was called."""
+        exact, wire, served = (digest.hexdigest() for digest in self._digests)
+        out = {"sha256": exact}
+        if wire != exact:
+            out["sha256-wire"] = wire
+        if served != wire:
+            out["sha256-served"] = served
+        return out
 
 
 def sameness(found: bytes, digests: Mapping[str, str]) -> Sameness:

@@ -29,7 +29,9 @@ class SecretRef(Settings):
     @model_validator(mode="after")
     def _one(self) -> SecretRef:
         if sum(v is not None for v in (self.command, self.env, self.file)) != 1:
-            raise ValueError('say where the secret is with one of { command = "..." }, { env = "..." }, { file = "..." }')
+            raise ValueError(
+                'say where the secret is with one of { command = "..." }, { env = "..." }, { file = "..." }'
+            )
         return self
 
     def reveal(self) -> str:
@@ -37,7 +39,9 @@ class SecretRef(Settings):
         if self.env is not None:
             value = os.environ.get(self.env)
             if not value:
-                raise PlanError(f"The environment variable {self.env} holds no password. Set it, then run the same command again.")
+                raise PlanError(
+                    f"The environment variable {self.env} holds no password. Set it, then run the same command again."
+                )
             return value
         if self.file is not None:
             try:
@@ -48,17 +52,19 @@ class SecretRef(Settings):
             if mode & 0o077:
                 raise PlanError(f"The secret file {self.file} can be read by others. Run: chmod 600 {self.file}")
             return text.splitlines()[0] if text else ""
-        assert self.command is not None
+        command = shlex.split(self.command or "")
         try:
-            done = subprocess.run(shlex.split(self.command), capture_output=True, text=True, timeout=60, check=True)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise PlanError(f"The command for a secret, `{shlex.split(self.command)[0]}`, failed. Run it by hand to see why.") from error
+            raise PlanError(f"The command for a secret, `{command[0]}`, failed. Run it by hand to see why.") from error
         return done.stdout.splitlines()[0] if done.stdout else ""
 
 
 def _given(value: object) -> object:
     if isinstance(value, str):
-        raise ValueError('a secret does not stand in the plan; write { env = "NAME" }, { file = "..." } or { command = "..." }')
+        raise ValueError(  # noqa: TRY004  # pydantic reports ValueError
+            'a secret does not stand in the plan; write { env = "NAME" }, { file = "..." } or { command = "..." }'
+        )
     return value
 
 

@@ -1,0 +1,142 @@
+"""The ledger's tables, and how its database is opened safely."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+SCHEMA = 1
+
+metadata = sa.MetaData()
+_Text, _Int, _Float, _Bool = sa.Text, sa.Integer, sa.Float, sa.Boolean
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows only in a column of type INTEGER
+
+meta = sa.Table("meta", metadata, sa.Column("key", _Text, primary_key=True), sa.Column("value", _Text))
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("command", _Text, nullable=False),
+    sa.Column("started", _Float, nullable=False),  # seconds since 1970
+    sa.Column("ended", _Float),
+    sa.Column("interrupted", _Bool),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("route", _Text, nullable=False),
+    sa.Column("source", _Text, nullable=False),
+    sa.Column("destination", _Text, nullable=False),
+    sa.Column("code", _Text),  # why it is stopped
+    sa.Column("why", _Text),
+    sa.Column("todo", _Text),
+    sa.Column("survey", _Text),  # the source's own count, JSON
+    sa.UniqueConstraint("route", "source"),
+)
+
+places = sa.Table(  # also the table of names: what a folder is called here and there
+    "places",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("account", _Id, nullable=False),
+    sa.Column("path", _Text, nullable=False),  # at the source, JSON
+    sa.Column("role", _Text, nullable=False),  # "" for none
+    sa.Column("name", _Text, nullable=False),  # legal path, JSON
+    sa.Column("place", _Text),  # the destination's word for it, once made
+    sa.UniqueConstraint("account", "path", "role"),
+)
+
+slices = sa.Table(
+    "slices",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("account", _Id, nullable=False),
+    sa.Column("collection", _Text, nullable=False),
+    sa.Column("path", _Text, nullable=False),
+    sa.Column("kind", _Text, nullable=False),
+    sa.Column("ordered", _Bool, nullable=False),
+    sa.Column("role", _Text),
+    sa.Column("expected", _Int),  # items, for progress only
+    sa.Column("cursor", _Text),
+    sa.Column("generation", _Int, nullable=False, server_default="0"),
+    sa.Column("owner", _Text),
+    sa.Column("epoch", _Int, nullable=False),
+    sa.Column("lease_until", _Float),
+    sa.UniqueConstraint("account", "collection"),
+)
+
+items = sa.Table(
+    "items",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("key", _Text, nullable=False),
+    sa.Column("account", _Id, nullable=False),
+    sa.Column("slice", _Id, nullable=False),
+    sa.Column("generation", _Int, nullable=False),
+    sa.Column("kind", _Text, nullable=False),
+    sa.Column("item", _Text, nullable=False),
+    sa.Column("part", _Text, nullable=False),
+    sa.Column("copy_of", _Text),
+    sa.Column("version", _Text, nullable=False),
+    sa.Column("facts", _Text),
+    sa.Column("facts_version", _Text, nullable=False),
+    sa.Column("pending_facts", _Text),
+    sa.Column("pending_version", _Text),
+    sa.Column("label", _Text, nullable=False),
+    sa.Column("item_size", _Id),
+    sa.Column("modified", _Float),
+    sa.Column("repeatable", _Bool, nullable=False),
+    sa.Column("refs", _Text),
+    sa.Column("state", _Text, nullable=False),
+    sa.Column("place", _Id),
+    sa.Column("name", _Text),
+    sa.Column("mark", _Text),
+    sa.Column("size", _Id),
+    sa.Column("sha256", _Text),
+    sa.Column("forms", _Text),
+    sa.Column("receipt", _Text),
+    sa.Column("receipt_size", _Id),
+    sa.Column("evidence", _Text),
+    sa.Column("tier", _Text),
+    sa.Column("attempts", _Int, nullable=False),
+    sa.Column("gone", _Bool),
+    sa.Column("code", _Text),
+    sa.Column("why", _Text),
+    sa.Column("todo", _Text),
+    sa.Column("kept", _Text),
+)
+
+sa.Index("items_key", items.c.key, unique=True)
+_OPEN = sa.or_(items.c.state.in_(("listed", "intended")), items.c.pending_version.is_not(None))
+sa.Index("items_open", items.c.slice, items.c.state, sqlite_where=_OPEN, postgresql_where=_OPEN)
+_COPY = items.c.copy_of.is_not(None)
+sa.Index("items_copies", items.c.copy_of, sqlite_where=_COPY, postgresql_where=_COPY)
+
+
+def tune(engine: sa.Engine) -> None:
+    """Make SQLite write ahead and take the write lock when a transaction begins.
+
+    WAL with synchronous=NORMAL survives the death of the process; a power cut may lose the last
+    commits, which costs a question to the destination and nothing else.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver would otherwise begin and commit on its own
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=60000", "cache_size=-16000", "temp_store=MEMORY",
+        ):  # fmt: skip
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
