@@ -293,10 +293,20 @@ class Ledger:
         with self._transaction("renamed") as db:
             db.execute(places.update().where(places.c.id == number).values(name=json.dumps(name, ensure_ascii=False)))
 
-    def prepared(self, number: int, place: Place) -> None:
-        """Record where a named folder is."""
+    def prepared(self, number: int, place: Place, *, shared: bool = False) -> bool:
+        """Record where a named folder is; False if another folder of the account is there already.
+
+        `shared` allows that.
+        """
         with self._transaction("prepared") as db:
+            account = sa.select(places.c.account).where(places.c.id == number).scalar_subquery()
+            query = sa.select(places.c.id).where(
+                places.c.account == account, places.c.place == place, places.c.id != number
+            )
+            if not shared and db.scalar(query) is not None:
+                return False
             db.execute(places.update().where(places.c.id == number).values(place=place))
+            return True
 
     # Items ---------------------------------------------------------------------------------------
 
@@ -469,6 +479,9 @@ class Ledger:
                         for one in done
                     ],
                 )
+            for row in (one.row for one in done if one.measured):
+                values = {"size": row.size, "sha256": row.digests.get("sha256"), "forms": forms_text(row.digests)}
+                db.execute(items.update().where(items.c.key == row.key).values(**values))
             if refused:
                 db.execute(
                     items.update().where(items.c.key == sa.bindparam("at")),
@@ -531,22 +544,30 @@ class Ledger:
         with self._reading() as db:
             return [row_from(row, claim.collection.kind) for row in db.execute(query)]
 
-    def copies(self, claim: Claim, keys: Sequence[str]) -> list[tuple[Row, Row]]:
-        """Copies still to be made of these written items: (copy, the written row)."""
-        original = items.alias("original")
-        columns = [original.c[c.name].label(f"o_{c.name}") for c in ROW_COLUMNS]
-        out: list[tuple[Row, Row]] = []
-        kind = claim.collection.kind
+    def copies_of(self, key: str, kind: Kind) -> list[Row]:
+        """The copies of an item that stand at the destination."""
+        query = sa.select(*ROW_COLUMNS).where(items.c.copy_of == key, items.c.state.in_(DONE)).order_by(items.c.id)
         with self._reading() as db:
-            for some in pages(keys):
-                query = (
-                    sa.select(*ROW_COLUMNS, *columns)
-                    .join(original, items.c.copy_of == original.c.key)
-                    .where(items.c.copy_of.in_(some), items.c.state.in_((State.LISTED, State.INTENDED)))
-                    .where(original.c.state.in_(DONE))
-                    .order_by(items.c.id)
-                )
-                out += [(row_from(row, kind), row_from(row, kind, "o_")) for row in db.execute(query)]
+            return [row_from(row, kind) for row in db.execute(query)]
+
+    def unproven(self, claim: Claim, limit: int = PAGE) -> list[Row]:
+        """Written rows of the slice that were never read back."""
+        query = (
+            sa.select(*ROW_COLUMNS)
+            .where(items.c.slice == claim.slice, items.c.state == State.WRITTEN, items.c.tier.is_(None))
+            .order_by(items.c.id)
+            .limit(limit)
+        )
+        with self._reading() as db:
+            return [row_from(row, claim.collection.kind) for row in db.execute(query)]
+
+    def names_in(self, place: int, names: Sequence[str]) -> set[str]:
+        """Of these names, those that items in this place have."""
+        out: set[str] = set()
+        with self._reading() as db:
+            for some in pages(names):
+                query = sa.select(items.c.name).where(items.c.place == place, items.c.name.in_(some))
+                out.update(db.scalars(query))
         return out
 
     def originals(self, keys: Sequence[str], kind: Kind) -> dict[str, Row]:

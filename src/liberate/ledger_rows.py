@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from liberate.connector import Collection, Cursor, Evidence, Item, Kind, Place, Receipt, Skipped
-from liberate.errors import LiberateError
+from liberate.errors import ItemError, LiberateError
 from liberate.facts import dump_facts, load_facts
 from liberate.ledger_schema import items
 
@@ -69,6 +69,7 @@ class Row:
     tier: str | None = None  # a liberate.mail.Sameness, once read back; or "missing"
     attempts: int = 0
     copy_of: str | None = None  # the key of the item this is a copy of
+    refusal: ItemError | None = None  # why a row that is refused when it is listed cannot go
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Written:
     row: Row
     receipt: Receipt
     tier: str | None = None
+    measured: bool = False  # the row's size and digests became known while it was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +134,9 @@ def forms_text(digests: Mapping[str, str]) -> str | None:
     return json.dumps(rest) if rest else None
 
 
-def inserted(
-    claim: Claim, row: Row, code: str | None = None, why: str | None = None, todo: str | None = None
-) -> dict[str, Any]:
+def inserted(claim: Claim, row: Row) -> dict[str, Any]:
     """The values of a new line of the ledger."""
+    refusal = row.refusal
     item = row.item
     return {
         "key": row.key,
@@ -157,16 +158,18 @@ def inserted(
         "state": row.state,
         "place": row.place_id,
         "attempts": row.attempts,
-        "code": code,
-        "why": why,
-        "todo": todo,
+        "name": row.name,
+        "code": None if refusal is None else refusal.code,
+        "why": None if refusal is None else refusal.why,
+        "todo": None if refusal is None else refusal.todo,
     }
 
 
 def skipped_line(claim: Claim, key: str, reason: Skipped) -> dict[str, Any]:
     """The values of a line for something that will not move."""
     row = Row(key, Item(reason.id, claim.collection.kind, ""), "", State.SKIPPED, None)
-    return inserted(claim, row, reason.code, reason.why, reason.todo)
+    row.refusal = ItemError(reason.code, reason.why, reason.todo)
+    return inserted(claim, row)
 
 
 def row_from(found: Any, kind: Kind, prefix: str = "") -> Row:

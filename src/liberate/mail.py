@@ -162,15 +162,21 @@ class Fingerprint:
 
 def sameness(found: bytes, digests: Mapping[str, str]) -> Sameness:
     """How `found` compares with the message whose fingerprint is `digests`."""
-    exact = digests["sha256"]
+    return compared(fingerprint(found), digests)
+
+
+def compared(found: Mapping[str, str], digests: Mapping[str, str]) -> Sameness:
+    """How the message with the fingerprint `found` compares with the one whose fingerprint is `digests`."""
+    exact = digests.get("sha256")
+    if exact is None:
+        return Sameness.DIFFERENT
     wire = digests.get("sha256-wire", exact)
     served = digests.get("sha256-served", wire)
-    theirs = fingerprint(found)
-    if theirs["sha256"] == exact:
+    found_wire = found.get("sha256-wire", found["sha256"])
+    if found["sha256"] == exact:
         return Sameness.IDENTICAL
-    their_wire = theirs.get("sha256-wire", theirs["sha256"])
-    if their_wire == wire:
+    if found_wire == wire:
         return Sameness.LINE_ENDS
-    if theirs.get("sha256-served", their_wire) == served:
+    if found.get("sha256-served", found_wire) == served:
         return Sameness.ALTERED
     return Sameness.DIFFERENT

@@ -9,7 +9,7 @@ from liberate.connector import Collection, Destination, Kind, Place
 from liberate.errors import ItemError
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Named
-from liberate.mail import Folder
+from liberate.mail import Folder, Role
 from liberate.naming import Rules, encode, fold, unique
 
 _TRIES = 20  # names tried for one folder before it is given up
@@ -30,6 +30,7 @@ class Places:
         self._kind = kind
         self._named: dict[tuple[tuple[str, ...], str | None], Named] = {}
         self._made: dict[tuple[tuple[str, ...], str | None], Named] = {}  # found or made since this opening
+        self._by_number: dict[int, Named] = {}
         self._rules: Rules | None = None
         self._load()
 
@@ -52,6 +53,7 @@ class Places:
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = self._make(*key)
+            self._by_number[made.id] = made
         return made
 
     def _make(self, path: tuple[str, ...], role: str | None) -> Named:
@@ -69,15 +71,11 @@ class Places:
                 refused = error  # the server has a rule that it did not tell: one plainer name, then no more
                 named = self._rename(named, (*named.name[:-1], _plain(path)))
                 continue
-            owner = self._owner(place)
-            if owner is None or owner.id == named.id:
-                self._ledger.prepared(named.id, place)
-                named = replace(named, place=place)
-                self._named[path, role] = named
+            # A server may keep two roles in one folder: so be it.
+            if self._ledger.prepared(named.id, place, shared=role is not None):
+                named = self._named[path, role] = replace(named, place=place)
                 return named
-            if role is not None:  # this server keeps two roles in one folder: so be it
-                self._ledger.prepared(named.id, place)
-                return replace(named, place=place)
+            self._load()
             siblings = {fold(one.name[-1], self.rules) for one in self._siblings(path)} | {
                 fold(named.name[-1], self.rules)
             }
@@ -123,9 +121,16 @@ class Places:
         self._ledger.renamed(named.id, name)
         return replace(named, name=name)
 
-    def _owner(self, place: Place) -> Named | None:
-        self._load()  # another worker may have made it meanwhile
-        return next((one for one in self._named.values() if one.place == place), None)
+    def numbered(self, number: int) -> Named:
+        """The folder with this number, found again at the destination since it was opened."""
+        made = self._by_number.get(number)
+        if made is not None:
+            return made
+        one = next((one for one in self._named.values() if one.id == number), None)
+        if one is None:
+            self._load()
+            one = next(one for one in self._named.values() if one.id == number)
+        return self.of(Folder(one.path, Role(one.role) if one.role else None))
 
 
 def _plain(path: tuple[str, ...]) -> str:

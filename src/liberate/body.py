@@ -1,0 +1,130 @@
+"""Bodies on their way: counted, hashed, and never silently short."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from liberate.errors import IntegrityError, ItemError, LiberateError
+from liberate.mail import Fingerprint
+
+CHUNK = 1 << 20
+
+
+def checked(chunks: Iterable[bytes], size: int | None, sha256: str | None = None) -> Iterator[bytes]:
+    """The chunks. Raises IntegrityError at the end if they are not `size` bytes or have another digest."""
+    seen = 0
+    digest = hashlib.sha256() if sha256 else None
+    for chunk in chunks:
+        seen += len(chunk)
+        if digest is not None:
+            digest.update(chunk)
+        if size is not None and seen > size:
+            break
+        yield chunk
+    if size is not None and seen != size:
+        raise IntegrityError(f"The source gave {seen} bytes of an item that it says has {size}.")
+    if digest is not None and digest.hexdigest() != sha256:
+        raise IntegrityError("The source gave other bytes than its own digest says.")
+
+
+class StreamBody:
+    """A body read while it is written; `digests` and `sent` are known at its end."""
+
+    def __init__(self, chunks: Iterable[bytes], size: int | None) -> None:
+        self.size = size
+        self.sent = 0
+        self._chunks = iter(chunks)
+        self._held = b""
+        self._digest = hashlib.sha256()
+        self.broken: LiberateError | None = None  # what the source said, to tell it from the destination's errors
+
+    def read(self, n: int = -1, /) -> bytes:
+        parts = []
+        wanted = n if n >= 0 else None
+        while wanted is None or wanted > 0:
+            if not self._held:
+                try:
+                    self._held = next(self._chunks, b"")
+                except LiberateError as error:
+                    self.broken = error
+                    raise
+                if not self._held:
+                    break
+            part = self._held if wanted is None else self._held[:wanted]
+            self._held = self._held[len(part) :]
+            parts.append(part)
+            if wanted is not None:
+                wanted -= len(part)
+        data = b"".join(parts)
+        self._digest.update(data)
+        self.sent += len(data)
+        return data
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return {"sha256": self._digest.hexdigest()}
+
+
+class SpooledMail:
+    """A large message on disk in its wire form, its fingerprint known before the first byte is sent.
+
+    `size` is that of the body as it will be sent. Use as a context manager: the file goes with it.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], folder: Path, *, crlf: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by __exit__
+        forms = Fingerprint()
+        try:
+            for chunk in chunks:
+                wire = forms.update(chunk)
+                self._file.write(wire if crlf else chunk)
+            last = forms.finish()
+            if crlf:
+                self._file.write(last)
+            self.digests = forms.digests()
+            self.size: int | None = forms.wire_size if crlf else forms.size
+            self._file.seek(0)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> SpooledMail:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, n: int = -1, /) -> bytes:
+        return self._file.read(n)
+
+    def again(self) -> Iterator[bytes]:
+        """The body from its beginning, in chunks."""
+        self._file.seek(0)
+        while chunk := self._file.read(CHUNK):
+            yield chunk
+
+
+def whole(chunks: Iterable[bytes], limit: int) -> bytes | None:
+    """The chunks joined; None as soon as they are more than `limit` bytes."""
+    parts = []
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            return None
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def refusal(error: IntegrityError) -> ItemError:
+    """What is recorded when a second attempt gave wrong bytes again."""
+    return ItemError(
+        "damaged-at-source",
+        f"{error} A second attempt gave the same.",
+        "Open the item at the source; if it can be read there, save it again and run the same command.",
+    )
