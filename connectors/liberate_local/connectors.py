@@ -1,0 +1,74 @@
+"""The connectors of this package, as the entry points name them. Importing it is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal
+
+from pydantic import Field
+
+from liberate.connector import Account, Connector, Endpoint, Kind, Source
+from liberate.errors import PlanError
+from liberate.settings import Settings
+from liberate_local.maildir import MaildirSource
+from liberate_local.paths import located
+
+
+class _Local(Settings):
+    path: str = Field(description="where it is; {account} stands for the account, {user} for what precedes its @")
+
+
+class MaildirSettings(_Local):
+    """A Maildir, with Maildir++ or nested folders."""
+
+    names: Literal["auto", "mutf-7", "utf-8"] = Field(
+        default="auto", description="how folder names are written: modified UTF-7, as Dovecot and Courier do, or UTF-8"
+    )
+    layout: Literal["maildir++", "nested"] = Field(
+        default="maildir++",
+        description='how a destination nests folders: ".Work.Board", or Work/Board; a source knows both',
+    )
+
+
+def endpoint(scheme: str) -> Callable[[str], Endpoint]:
+    """Reads `scheme:PATH`, and `scheme://PATH` for those who expect an address."""
+
+    def parse(address: str) -> Endpoint:
+        path = address.removeprefix(f"{scheme}:")
+        path = path.removeprefix("//") if path.startswith("//") else path
+        if not path:
+            raise PlanError(f"{address!r} names no path. Write {scheme}:PATH.")
+        return Endpoint({"path": path})
+
+    return parse
+
+
+def _source(make: Callable[[Any, Account], Any]) -> Callable[[Any, Account], AbstractContextManager[Source]]:
+    """`make` as a context manager; what it makes is closed if it can be."""
+
+    @contextmanager
+    def opened(settings: Any, account: Account) -> Iterator[Any]:
+        made = make(settings, account)
+        try:
+            yield made
+        finally:
+            if hasattr(made, "close"):
+                made.close()
+
+    return opened
+
+
+def _maildir_source(settings: MaildirSettings, account: Account) -> Source:
+    return MaildirSource(located(settings.path, account), settings.names)
+
+
+maildir = Connector(
+    "maildir",
+    "Maildir",
+    frozenset({Kind.MAIL}),
+    MaildirSettings,
+    source=_source(_maildir_source),
+    schemes=("maildir",),
+    endpoint=endpoint("maildir"),
+)
