@@ -146,7 +146,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     delimiter = declared[1] if declared else max(",;\t", key=lines[head].count)
     if declared:
         at = head + 1
-    reader = csv.reader(feed(), delimiter=delimiter, strict=True)
+    reader = csv.reader(feed(), delimiter=delimiter, strict=True, skipinitialspace=True)
     while True:
         fresh = True
         try:

@@ -43,6 +43,8 @@ def connector(name: str) -> Connector:
         found: Connector = entry.load()
     except ImportError as error:
         raise PlanError(_missing(entry, error)) from error
+    except AttributeError as error:
+        raise PlanError(f'The connector "{name}" is broken: {entry.value} is not there. Install it again.') from error
     return replace(
         found,
         source=_telling(entry, found.source) if found.source else None,
