@@ -58,6 +58,9 @@ class Terms:
     evidence: Evidence = Evidence.SIZE  # or READ_BACK: each item is read back before the next chunk is listed
 
 
+_TO_SEND = (State.LISTED, State.INTENDED)
+
+
 class Ends(Protocol):
     """Both ends of an account, opened by the worker that uses them; the destination only when it is needed."""
 
@@ -111,16 +114,17 @@ class SliceRun:
         )
         self.progressed = False  # something was recorded: a failure after that is a new failure
 
-    def run(self) -> bool:
+    def run(self, *, listing: bool = True) -> bool:
         """Carry the slice on; True if nothing of it is left to do, False if its turn ended first.
 
-        Raises what the connectors raise; whatever was recorded stays recorded.
+        Without `listing`, only what earlier turns listed is finished. Raises what the connectors raise;
+        whatever was recorded stays recorded.
         """
         self._recover()
         self._resume()
         if not self._cut:
             self._update()
-        if not self._cut:
+        if listing and not self._cut:
             self._list()
         return not self._cut
 
@@ -219,11 +223,11 @@ class SliceRun:
                 if not have:
                     skipped.append((key, entry))
             elif not have:
-                self._add(key, entry, rows, skipped)
+                self._add(key, entry, rows)
             else:
                 version, facts_version, state, _ = have
                 if entry.version != version:
-                    self._changed(key, entry, state, rows, skipped, again)
+                    self._changed(key, entry, state, rows, again)
                 elif entry.facts_version != facts_version:
                     if state in DONE:
                         changed.append((key, entry))
@@ -240,11 +244,12 @@ class SliceRun:
         if changed:
             self._update()
 
-    def _add(self, key: str, item: Item, rows: list[Row], skipped: list[tuple[str, Skipped]]) -> None:
+    def _add(self, key: str, item: Item, rows: list[Row]) -> None:
         """A row for a new item, and one for each copy its labels ask for."""
         placed = self._placement(item)
         if isinstance(placed, LeftOut):
-            skipped.append((key, Skipped(item.id, placed.code, placed.why, placed.todo)))
+            reason = ItemError(placed.code, placed.why, placed.todo)
+            rows.append(Row(key, item, "", State.SKIPPED, None, refusal=reason))
             return
         try:
             number = self._ends.places.of(placed.primary).id
@@ -267,15 +272,7 @@ class SliceRun:
                 there.add(number)
                 yield Row(key_of(key, "", "", part), item, part, State.LISTED, number, copy_of=key)
 
-    def _changed(
-        self,
-        key: str,
-        item: Item,
-        state: State,
-        rows: list[Row],
-        skipped: list[tuple[str, Skipped]],
-        again: list[Row],
-    ) -> None:
+    def _changed(self, key: str, item: Item, state: State, rows: list[Row], again: list[Row]) -> None:
         """An item whose bytes are others than those listed before."""
         if state not in DONE:
             self._reconsider(key, item, rows, again)
@@ -283,15 +280,12 @@ class SliceRun:
         # A message has no versions: other bytes are another message. The one that moved stays.
         other = key_of(key, "", item.version)
         if not self._ledger.known([other]):
-            self._add(other, item, rows, skipped)
+            self._add(other, item, rows)
 
     def _reconsider(self, key: str, item: Item, rows: list[Row], again: list[Row]) -> None:
         """A row that never went may go now, under its new description."""
         fresh: list[Row] = []
-        left: list[tuple[str, Skipped]] = []
-        self._add(key, item, fresh, left)
-        if not fresh:
-            return
+        self._add(key, item, fresh)
         again.append(fresh[0])
         known = self._ledger.known([row.key for row in fresh[1:]])
         rows += [row for row in fresh[1:] if row.key not in known]
@@ -330,8 +324,8 @@ class SliceRun:
 
     def _send(self, rows: Sequence[Row]) -> None:
         """Write these rows, the items first and then their copies."""
-        items = [row for row in rows if row.part == "" and row.state is not State.REFUSED]
-        copies = [row for row in rows if row.part != "" and row.state is not State.REFUSED]
+        items = [row for row in rows if row.part == "" and row.state in _TO_SEND]
+        copies = [row for row in rows if row.part != "" and row.state in _TO_SEND]
         if self._claim.collection.ordered:
             for _, group in groupby(items, key=lambda row: row.place_id):
                 self._write(list(group))

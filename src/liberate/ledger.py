@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
-from liberate.connector import Collection, Cursor, Evidence, Item, Kind, Place, Skipped
+from liberate.connector import Collection, Cursor, Evidence, Item, Kind, Place, Skipped, Survey
 from liberate.errors import AccountError, PlanError
 from liberate.facts import dump_facts, load_facts
+from liberate.hold import Hold
 from liberate.ledger_rows import (
     DONE,
     PAGE,
@@ -78,7 +80,7 @@ class Ledger:
         monotonic: Callable[[], float] = time.monotonic,
         step: Callable[[str], None] = lambda _what: None,
     ) -> None:
-        self._lease = lease
+        self.lease = lease  # seconds
         self._clock = clock
         self._monotonic = monotonic
         self._step = step
@@ -98,7 +100,12 @@ class Ledger:
                 )
 
     def close(self) -> None:
+        """Close every connection to the database."""
         self._engine.dispose()
+
+    def hold(self, hold: Hold, job: str) -> None:
+        """Let `hold` hold this ledger's database as well. Raises Busy."""
+        hold.hold_database(job, self._engine)
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[sa.Connection]:
@@ -144,11 +151,53 @@ class Ledger:
         with self._transaction("stopped") as db:
             db.execute(accounts.update().where(accounts.c.id == account).values(code=code, why=why, todo=todo))
 
-    def surveyed(self, account: int, folders: Mapping[tuple[str, ...], int], total: int) -> None:
+    def started(self, account: int) -> None:
+        """Record that a run takes the account up."""
+        with self._transaction("started") as db:
+            values = {"code": None, "why": None, "todo": None, "finished": None}
+            db.execute(accounts.update().where(accounts.c.id == account).values(**values))
+
+    def finished(self, account: int) -> None:
+        """Record that nothing of the account is left to do."""
+        with self._transaction("finished") as db:
+            db.execute(accounts.update().where(accounts.c.id == account).values(finished=self._now(db)))
+
+    def surveyed(self, account: int, survey: Survey) -> None:
         """Record the source's own count."""
-        text = json.dumps({"total": total, "folders": [[list(k), v] for k, v in sorted(folders.items())]})
+        folders = [[list(path), count] for path, count in sorted(survey.folders.items())]
+        text = json.dumps({"items": survey.items, "folders": folders}, ensure_ascii=False)
         with self._transaction("surveyed") as db:
             db.execute(accounts.update().where(accounts.c.id == account).values(survey=text))
+
+    def account_for(self, account: int) -> None:
+        """Count, for each folder and label of the source, the items that have a row, and record the counts."""
+        counts: Counter[tuple[str, ...]] = Counter()
+        after = 0
+        with self._reading() as db:
+            paths = {
+                row.id: tuple(json.loads(row.path))
+                for row in db.execute(sa.select(slices.c.id, slices.c.path).where(slices.c.account == account))
+            }
+            while True:
+                query = (
+                    sa.select(items.c.id, items.c.slice, items.c.facts)
+                    .where(
+                        items.c.account == account, items.c.part == "", items.c.gone.is_not(True), items.c.id > after
+                    )
+                    .order_by(items.c.id)
+                    .limit(20 * PAGE)
+                )
+                found = db.execute(query).all()
+                if not found:
+                    break
+                after = found[-1].id
+                for _, number, facts in found:
+                    labels = json.loads(facts).get("folders") if facts and '"folders"' in facts else None
+                    for path in [tuple(label[0]) for label in labels] if labels else [paths[number]]:
+                        counts[path] += 1
+        text = json.dumps([[list(path), count] for path, count in sorted(counts.items())], ensure_ascii=False)
+        with self._transaction("accounted") as db:
+            db.execute(accounts.update().where(accounts.c.id == account).values(accounted=text))
 
     def began(self, command: str) -> int:
         """Record that a run began; its number."""
@@ -215,13 +264,13 @@ class Ledger:
             db.execute(
                 slices.update()
                 .where(slices.c.id == number)
-                .values(owner=self.owner, epoch=epoch, lease_until=now + self._lease)
+                .values(owner=self.owner, epoch=epoch, lease_until=now + self.lease)
             )
             collection = Collection(
                 row.collection, tuple(json.loads(row.path)), Kind(row.kind), row.ordered, row.role, row.expected
             )
             cursor = None if row.cursor is None else Cursor(row.cursor)
-            return Claim(number, row.account, collection, cursor, row.generation, self.owner, epoch, sent + self._lease)
+            return Claim(number, row.account, collection, cursor, row.generation, self.owner, epoch, sent + self.lease)
 
     def _renew(self, db: sa.Connection, claim: Claim, **values: Any) -> float:
         """Renew the lease inside a transaction, or raise LeaseLost; the new local deadline."""
@@ -237,15 +286,15 @@ class Ledger:
                 slices.c.epoch == claim.epoch,
                 slices.c.lease_until > now,
             )
-            .values(lease_until=now + self._lease, **values)
+            .values(lease_until=now + self.lease, **values)
         )
         if done.rowcount != 1:
             raise LeaseLost("Another worker took this slice.")
-        return sent + self._lease
+        return sent + self.lease
 
     def renew(self, claim: Claim, *, if_less_than: float | None = None) -> None:
         """Renew the lease if less of it is left than `if_less_than` seconds (default: a third). Raises LeaseLost."""
-        wanted = self._lease / 3 if if_less_than is None else if_less_than
+        wanted = self.lease / 3 if if_less_than is None else if_less_than
         left = claim.deadline - self._monotonic()
         if left <= 0:
             raise LeaseLost("The lease on this slice ran out.")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from liberate.connector import Collection, Destination, Kind, Place
-from liberate.errors import ItemError
+from liberate.errors import AccountError, ItemError
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Named
 from liberate.mail import Folder, Role
@@ -130,7 +130,14 @@ class Places:
         if one is None:
             self._load()
             one = next(one for one in self._named.values() if one.id == number)
-        return self.of(Folder(one.path, Role(one.role) if one.role else None))
+        try:
+            return self.of(Folder(one.path, Role(one.role) if one.role else None))
+        except ItemError as error:
+            raise AccountError(
+                "folder-lost",
+                f"The folder {'/'.join(one.name)} was there before, and the destination does not take it any more.",
+                "Make a folder of that name by hand, then run the same command again.",
+            ) from error
 
 
 def _plain(path: tuple[str, ...]) -> str:

@@ -1,0 +1,365 @@
+"""Carries a plan's moves out side by side: slices, shares, threads and patience.
+
+The only place that waits or retries. Each worker thread takes one slice at a time, of the account
+that is served least, under the ceilings of both connections; it opens its own source and
+destination, keeps them for the account's next slice, and opens them anew after a failure.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity.wait import wait_exponential_jitter
+
+from liberate.connector import Collection, Destination, Kind, Source, Surveys
+from liberate.errors import AccountError, LiberateError, PlanError, TransientError
+from liberate.events import Event, Finished, Observer, Planned, Stopped, Waiting
+from liberate.job import Desk, SliceRun
+from liberate.ledger import Ledger
+from liberate.ledger_rows import Claim, LeaseLost
+from liberate.moves import Move
+from liberate.places import Places
+
+WORKERS = 8
+WORKERS_AN_ACCOUNT = 4  # services limit the connections and requests of one account
+PATIENCE = 300.0  # seconds an account is tried again without anything moving, before the run leaves it
+_T = TypeVar("_T")
+
+
+class Stop(LiberateError):
+    """The run was asked to end while it waited."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One move, and how far this run has come with it."""
+
+    move: Move
+    account: int
+    todo: deque[tuple[int, bool]] = field(default_factory=deque)  # (slice, whether the source still lists it)
+    discovered: bool = False
+    running: int = 0
+    served: int = 0  # the turn in which it was last taken up
+    over: bool = False  # nothing left, or nothing possible in this run
+    failure: LiberateError | None = None
+
+
+class Opened:
+    """Both ends of an account in one worker thread, opened when first asked for."""
+
+    def __init__(self, ledger: Ledger, work: Work) -> None:
+        self.work = work
+        self.kind = Kind.MAIL
+        self.since = 0.0  # when something last moved, for the engine's patience
+        self._ledger = ledger
+        self._stack = ExitStack()
+        self._source: Source | None = None
+        self._destination: Destination | None = None
+        self._places: dict[Kind, Places] = {}
+
+    def _enter(self, opened: AbstractContextManager[_T]) -> _T:
+        return self._stack.enter_context(opened)
+
+    @property
+    def source(self) -> Source:
+        if self._source is None:
+            connection = self.work.move.route.source
+            if connection.connector.source is None:
+                raise PlanError(f"{connection.name} cannot be read from.")
+            account = self.work.move.source_account()
+            self._source = self._enter(connection.connector.source(connection.settings, account))
+        return self._source
+
+    @property
+    def destination(self) -> Destination:
+        if self._destination is None:
+            connection = self.work.move.route.destination
+            if connection.connector.destination is None:
+                raise PlanError(f"{connection.name} cannot be written to.")
+            account = self.work.move.destination_account()
+            self._destination = self._enter(connection.connector.destination(connection.settings, account))
+        return self._destination
+
+    @property
+    def places(self) -> Places:
+        if self.kind not in self._places:
+            self._places[self.kind] = Places(self._ledger, self.work.account, self.destination, self.kind)
+        return self._places[self.kind]
+
+    def close(self) -> None:
+        """Close both ends; what they say at that is of no interest any more. They may be opened again."""
+        with suppress(LiberateError, OSError):
+            self._stack.close()
+        self._source = self._destination = None
+        self._places = {}
+
+
+class Engine:
+    """One run over some moves."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        moves: list[Move],
+        desk: Callable[[Move], Desk],
+        *,
+        observer: Observer,
+        stop: Callable[[], bool],
+        workers: int = WORKERS,
+        patience: float = PATIENCE,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._desk = desk  # asked for at each turn of a slice
+        self._observer = observer
+        self._asked_to_stop = stop
+        self._patience = patience
+        self._monotonic = monotonic
+        self._change = threading.Condition()
+        self._watching = threading.Lock()
+        self._halt = threading.Event()  # set by a bug or by the end of the run: waits end at once
+        self._bug: BaseException | None = None
+        self._turn = 0
+        self._in_use: Counter[str] = Counter()  # workers by connection name
+        self._claims: dict[int, Claim] = {}
+        self._works = [
+            Work(move, ledger.account(move.route.key, move.person.source, move.person.destination)) for move in moves
+        ]
+        self._workers = max(1, min(workers, WORKERS_AN_ACCOUNT * len(self._works)))
+        self.changed = False
+
+    def run(self) -> list[Work]:
+        """Carry everything out; the works, each with its failure if it has one.
+
+        Raises what no connector should raise: a bug ends the run, after every worker has stopped.
+        """
+        for work in self._works:
+            self._ledger.started(work.account)
+        threads = [threading.Thread(target=self._worker, name=f"worker-{n}") for n in range(self._workers)]
+        pulse = threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True)
+        pulse.start()
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        finally:
+            self._halt.set()
+            for thread in threads:
+                thread.join()
+            pulse.join()
+        if self._bug is not None:
+            raise self._bug
+        return self._works
+
+    def stopping(self) -> bool:
+        """Whether workers shall finish their batch and go."""
+        return self._halt.is_set() or self._asked_to_stop()
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on, one at a time."""
+        with self._watching:
+            self._observer(event)
+
+    # Who works on what ---------------------------------------------------------------------------
+
+    def _worker(self) -> None:
+        opened: Opened | None = None
+        try:
+            while (taken := self._next(opened.work if opened else None)) is not None:
+                work, task = taken
+                if opened is not None and opened.work is not work:
+                    opened.close()
+                    opened = None
+                if opened is None:
+                    opened = Opened(self._ledger, work)
+                again: tuple[int, bool] | None = None
+                try:
+                    again = self._serve(opened, work, task)
+                except (AccountError, PlanError, TransientError) as error:
+                    self._give_up(work, error)
+                    opened.close()
+                except Stop:
+                    opened.close()
+                finally:
+                    self._put_back(work, again)
+        except BaseException as bug:  # noqa: BLE001  # a bug in any thread ends the run in the main thread
+            self._bug = self._bug or bug
+            self._halt.set()
+        finally:
+            if opened is not None:
+                opened.close()
+            with self._change:
+                self._change.notify_all()
+
+    def _next(self, current: Work | None) -> tuple[Work, tuple[int, bool] | None] | None:
+        """A work and its next slice (None: find out what there is); None when there is nothing left."""
+        with self._change:
+            while True:
+                if self.stopping():
+                    return None
+                best = min(filter(self._free, self._works), key=lambda work: self._rank(work, current), default=None)
+                if best is not None:
+                    task = best.todo.popleft() if best.discovered else None
+                    self._turn += 1
+                    best.running += 1
+                    best.served = self._turn
+                    self._in_use[best.move.route.source.name] += 1
+                    self._in_use[best.move.route.destination.name] += 1
+                    return best, task
+                if all(work.over or (work.discovered and not work.todo) for work in self._works) and not any(
+                    work.running for work in self._works
+                ):
+                    return None
+                self._change.wait(0.5)
+
+    def _free(self, work: Work) -> bool:
+        if work.over or (work.running and not work.discovered) or (work.discovered and not work.todo):
+            return False
+        if work.running >= WORKERS_AN_ACCOUNT:
+            return False
+        ends = (work.move.route.source, work.move.route.destination)
+        return all(self._in_use[end.name] < end.max_parallel for end in ends)
+
+    @staticmethod
+    def _rank(work: Work, current: Work | None) -> tuple[int, bool, int]:
+        return work.running, work is not current, work.served
+
+    def _put_back(self, work: Work, again: tuple[int, bool] | None) -> None:
+        with self._change:
+            work.running -= 1
+            self._in_use[work.move.route.source.name] -= 1
+            self._in_use[work.move.route.destination.name] -= 1
+            if again is not None and not work.over:
+                work.todo.append(again)
+            last = work.discovered and not work.todo and not work.running and not work.over
+            if last:
+                work.over = True
+            self._change.notify_all()
+        if last and not self.stopping():
+            self._ledger.account_for(work.account)
+            self._ledger.finished(work.account)
+            self.tell(Finished(work.move.label))
+
+    def _give_up(self, work: Work, error: LiberateError) -> None:
+        with self._change:
+            if work.failure is None or isinstance(error, AccountError):
+                work.failure = error
+            work.over = True
+        if isinstance(error, AccountError):
+            stopped = Stopped(work.move.label, error.code, error.why, error.todo)
+        elif isinstance(error, PlanError):
+            stopped = Stopped(work.move.label, "plan", str(error), "")
+        else:
+            stopped = Stopped(work.move.label, "temporary", str(error), "Run the same command again.")
+        self._ledger.stopped(work.account, stopped.code, stopped.why, stopped.todo)
+        self.tell(stopped)
+
+    # One turn, with patience ---------------------------------------------------------------------
+
+    def _serve(self, opened: Opened, work: Work, task: tuple[int, bool] | None) -> tuple[int, bool] | None:
+        """Do the task, again and again while it fails for a while; what is left of it."""
+        opened.since = self._monotonic()
+
+        def attempt() -> tuple[int, bool] | None:
+            if task is None:
+                self._discover(opened, work)
+                return None
+            try:
+                return None if self._slice(opened, work, task) else task
+            except LeaseLost as error:
+                raise TransientError(str(error), retry_after=0.0) from error
+
+        def reopen(call: RetryCallState) -> None:
+            opened.close()
+            error = call.outcome.exception() if call.outcome else None
+            pause = call.next_action.sleep if call.next_action else 0.0
+            if pause > 0:
+                self.tell(Waiting(work.move.label, pause, str(error)))
+
+        def out_of_patience(_call: RetryCallState) -> bool:
+            return self.stopping() or self._monotonic() - opened.since >= self._patience
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=_pause,
+            stop=out_of_patience,
+            sleep=self._sleep,
+            before_sleep=reopen,
+            reraise=True,
+        )
+        return retrying(attempt)
+
+    def _sleep(self, seconds: float) -> None:
+        end = self._monotonic() + seconds
+        while (left := end - self._monotonic()) > 0:
+            if self.stopping():
+                raise Stop("stopped while waiting")
+            self._halt.wait(min(left, 0.25))
+
+    def _discover(self, opened: Opened, work: Work) -> None:
+        """Find out which collections the account has."""
+        source = opened.source
+        found = [one for one in source.collections() if one.kind in work.move.route.kinds]
+        total = _expected(found)
+        if isinstance(source, Surveys):
+            survey = source.survey()
+            self._ledger.surveyed(work.account, survey)
+            total = survey.items
+        numbers = self._ledger.collections(work.account, found)
+        vanished = [n for n in self._ledger.slices_of(work.account) if n not in set(numbers)]
+        moved, size = self._ledger.moved(work.account)
+        self.tell(Planned(work.move.label, total, moved, size))
+        with self._change:
+            work.todo.extend([(number, True) for number in numbers] + [(number, False) for number in vanished])
+            work.discovered = True
+            self._change.notify_all()
+
+    def _slice(self, opened: Opened, work: Work, task: tuple[int, bool]) -> bool:
+        """One turn at a slice; whether it is finished."""
+        number, listing = task
+        claim = self._ledger.claim(number, alone=True)
+        if claim is None:
+            raise TransientError("Another worker has this slice.", retry_after=1.0)
+        self._claims[id(claim)] = claim
+        opened.kind = claim.collection.kind
+        run = SliceRun(self._desk(work.move), opened, claim)
+        try:
+            finished = run.run(listing=listing)
+        finally:
+            if run.progressed:
+                self.changed = True
+                opened.since = self._monotonic()
+            self._claims.pop(id(claim), None)
+            with suppress(LiberateError):
+                self._ledger.release(claim)
+        return finished
+
+    def _heartbeat(self) -> None:
+        """Renew the leases of workers that are busy with one long item or listing."""
+        while not self._halt.wait(self._ledger.lease / 6):
+            for claim in list(self._claims.values()):
+                with suppress(LiberateError):
+                    self._ledger.renew(claim, if_less_than=self._ledger.lease / 2)
+
+
+_backoff = wait_exponential_jitter(initial=1.0, max=60.0, jitter=1.0)
+
+
+def _pause(call: RetryCallState) -> float:
+    """What the service asked for, else longer each time."""
+    error = call.outcome.exception() if call.outcome else None
+    asked = error.retry_after if isinstance(error, TransientError) else None
+    return float(_backoff(call)) if asked is None else asked
+
+
+def _expected(found: list[Collection]) -> int | None:
+    counts = [one.count for one in found]
+    return sum(count for count in counts if count is not None) if None not in counts else None

@@ -1,0 +1,138 @@
+"""Proves a finished job again: every item is read back from its destination and compared."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from queue import Empty, SimpleQueue
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity.wait import wait_exponential_jitter
+
+from liberate.connector import Place
+from liberate.engine import Opened, Work
+from liberate.errors import AccountError, PlanError, TransientError
+from liberate.events import Checked, Event, Observer, Planned, Stopped, Waiting
+from liberate.ledger import Ledger
+from liberate.ledger_rows import Row
+from liberate.moves import Move
+from liberate.proof import read_back
+
+_TRIES = 6
+
+
+class Verifier:
+    """One verification of some moves. It writes nothing at any destination."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        moves: Sequence[Move],
+        *,
+        observer: Observer,
+        stop: Callable[[], bool],
+        workers: int,
+        sample: float | None = None,
+        seed: int = 0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._ledger = ledger
+        self._observer = observer
+        self._stop = stop
+        self._sample = sample  # the share of items to read back, 0 to 1; None: all
+        self._seed = seed
+        self._sleep = sleep
+        self._watching = threading.Lock()
+        self._bug: BaseException | None = None
+        self._works = [
+            Work(move, ledger.account(move.route.key, move.person.source, move.person.destination)) for move in moves
+        ]
+        self._workers = max(1, min(workers, len(self._works)))
+
+    def run(self) -> list[Work]:
+        """Read everything back; the works, each with its failure if it has one."""
+        queue: SimpleQueue[Work] = SimpleQueue()
+        for work in self._works:
+            queue.put(work)
+        threads = [threading.Thread(target=self._worker, args=(queue,)) for _ in range(self._workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._bug is not None:
+            raise self._bug
+        return self._works
+
+    def _tell(self, event: Event) -> None:
+        with self._watching:
+            self._observer(event)
+
+    def _worker(self, queue: SimpleQueue[Work]) -> None:
+        try:
+            while not self._stop() and self._bug is None:
+                try:
+                    work = queue.get_nowait()
+                except Empty:
+                    return
+                self._account(work)
+        except BaseException as bug:  # noqa: BLE001  # raised again in the main thread
+            self._bug = self._bug or bug
+
+    def _account(self, work: Work) -> None:
+        label = work.move.label
+        moved, size = self._ledger.moved(work.account)
+        self._tell(Planned(label, moved, 0, size))
+        opened = Opened(self._ledger, work)
+        after = 0
+
+        def attempt() -> None:
+            nonlocal after
+            while not self._stop():
+                rows, beyond = self._ledger.to_verify(work.account, after)
+                if not rows:
+                    return
+                self._page(opened, label, rows)
+                after = beyond
+
+        def reopen(call: RetryCallState) -> None:
+            opened.close()
+            error = call.outcome.exception() if call.outcome else None
+            self._tell(Waiting(label, call.next_action.sleep if call.next_action else 0.0, str(error)))
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=wait_exponential_jitter(initial=1.0, max=30.0, jitter=1.0),
+            stop=lambda call: call.attempt_number >= _TRIES or self._stop(),
+            sleep=self._sleep,
+            before_sleep=reopen,
+            reraise=True,
+        )
+        try:
+            retrying(attempt)
+        except AccountError as error:
+            work.failure = error
+            self._tell(Stopped(label, error.code, error.why, error.todo))
+        except (PlanError, TransientError) as error:
+            work.failure = error
+            self._tell(Stopped(label, "temporary", str(error), "Run the same command again."))
+        finally:
+            opened.close()
+
+    def _page(self, opened: Opened, label: str, rows: Sequence[tuple[Row, Place]]) -> None:
+        chosen = list(self._chosen(rows))
+        results = []
+        size = 0
+        for row, tier, count in read_back(opened.destination, chosen):
+            results.append((row, tier))
+            size += count
+        if results:
+            self._ledger.verified(results)
+            self._tell(Checked(label, sum(row.part == "" for row, _ in results), size))
+
+    def _chosen(self, rows: Sequence[tuple[Row, Place]]) -> Iterator[tuple[Row, Place]]:
+        """A sample that does not depend on the order of reading, so that two runs with one seed agree."""
+        for row, place in rows:
+            if self._sample is None or random.Random(f"{self._seed} {row.key}").random() < self._sample:  # noqa: S311
+                yield row, place
