@@ -84,9 +84,8 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
 
 def _grouped(db: sa.Connection, column: sa.ColumnElement[Any], which: sa.ColumnElement[bool]) -> dict[str, int]:
     """How many items there are of each value of the column."""
-    return {
-        value: count for value, count in db.execute(sa.select(column, sa.func.count()).where(which).group_by(column))
-    }
+    query = sa.select(column, sa.func.count()).where(which).group_by(column)
+    return dict(db.execute(query).tuples().all())
 
 
 def _state(
