@@ -1,0 +1,184 @@
+"""A report for machines: JSON whose keys stay what they are, and the schema that says so."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from liberate.report import AccountReport, Count, Report
+
+VERSION = 1
+"""Grows when a key changes its meaning or goes away; new keys do not change it."""
+
+
+def as_json(report: Report) -> str:
+    """The report as one JSON object, indented, that SCHEMA describes; ends with a line end."""
+    return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The same as values that json can write."""
+    return {
+        "liberate_report": VERSION,
+        "job": report.job,
+        "started": _moment(report.started),
+        "ended": _moment(report.ended),
+        "changed": report.changed,
+        "interrupted": report.interrupted,
+        "exit_code": int(report.exit_code),
+        "accounts": [_account(account) for account in report.accounts],
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _account(account: AccountReport) -> dict[str, Any]:
+    return {
+        "source": account.source,
+        "destination": account.destination,
+        "route": account.route,
+        "state": account.state,
+        "stopped": dict(zip(("code", "why", "todo"), account.stopped, strict=True)) if account.stopped else None,
+        "items": {
+            "listed": account.listed,
+            "moved": account.moved,
+            "waiting": account.waiting,
+            "skipped": account.skipped_items,
+            "refused": account.refused_items,
+        },
+        "copies": account.copies,
+        "bytes": account.bytes,
+        "evidence": dict(sorted(account.evidence.items())),
+        "verification": {
+            "verified": account.verified,
+            "identical": account.identical,
+            "line_ends": account.line_ends,
+            "altered": account.altered,
+            "different": account.different,
+            "missing": account.missing,
+        },
+        "skipped": [_count(count) for count in account.skipped],
+        "refused": [_count(count) for count in account.refused],
+        "refusals": [
+            {"item": r.item, "folder": r.folder, "code": r.code, "why": r.why, "todo": r.todo, "kept": r.kept}
+            for r in account.refusals
+        ],
+        "folders": [{"folder": f.folder, "at_source": f.at_source, "accounted": f.accounted} for f in account.folders],
+        "renamed": [{"source": r.source, "destination": r.destination} for r in account.renamed],
+        "notes": list(account.notes),
+    }
+
+
+def _count(count: Count) -> dict[str, Any]:
+    return {"code": count.code, "why": count.why, "todo": count.todo, "items": count.items}
+
+
+def _object(about: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "description": about, "required": list(properties), "properties": properties}
+
+
+def _text(about: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "description": about, **more}
+
+
+def _whole(about: str) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 0, "description": about}
+
+
+def _perhaps(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _list(about: str, of: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "description": about, "items": of}
+
+
+_COUNT = _object(
+    "items with one reason",
+    code=_text("stable, in kebab-case"),
+    why=_text("the reason"),
+    todo=_text('what somebody can do; "" when nothing can be done'),
+    items=_whole("how many"),
+)
+_ACCOUNT = _object(
+    "one account on one route",
+    source=_text('its name at the source; "" where the source has a single account'),
+    destination=_text("its name at the destination"),
+    route=_text('"<from>-><to>", the names of the two connections'),
+    state=_text("stopped: a person must act", enum=["done", "unfinished", "stopped"]),
+    stopped=_perhaps(
+        _object(
+            "why it stopped", code=_text("stable, in kebab-case"), why=_text("the cause"), todo=_text("the next step")
+        )
+    ),
+    items=_object(
+        "numbers of items",
+        listed=_whole("found at the source so far"),
+        moved=_whole("stand at the destination"),
+        waiting=_whole("still to be moved"),
+        skipped=_whole("left out on purpose"),
+        refused=_whole("could not go"),
+    ),
+    copies=_whole("further places of items that moved"),
+    bytes=_whole("size of what moved"),
+    evidence={
+        "type": "object",
+        "description": "items by what proves them: read-back, stored-digest, received-digest, size, none",
+        "additionalProperties": {"type": "integer", "minimum": 0},
+    },
+    verification=_object(
+        "what `liberate verify` found",
+        verified=_whole("items read back"),
+        identical=_whole("byte for byte as at the source"),
+        line_ends=_whole("identical but for the ends of lines"),
+        altered=_whole("altered by the destination, which could not store them as they are"),
+        different=_whole("different"),
+        missing=_whole("no longer there"),
+    ),
+    skipped=_list("items left out on purpose, by reason", _COUNT),
+    refused=_list("items that could not go, by reason", _COUNT),
+    refusals=_list(
+        "the items that could not go, at most 1000",
+        _object(
+            "one item",
+            item=_text("its id at the source"),
+            folder=_text("the folder it is in"),
+            code=_text("stable, in kebab-case"),
+            why=_text("the reason"),
+            todo=_text('what somebody can do; "" when nothing can be done'),
+            kept=_perhaps(_text("name of the original under rejects/ in the job's folder")),
+        ),
+    ),
+    folders=_list(
+        "folders by the source's own count",
+        _object(
+            "one folder",
+            folder=_text("its name at the source"),
+            at_source=_whole("what the source says it holds"),
+            accounted=_whole("what became of these: moved, skipped or refused"),
+        ),
+    ),
+    renamed=_list(
+        "folders that could not keep their names",
+        _object("one folder", source=_text("its name at the source"), destination=_text("its name now")),
+    ),
+    notes=_list("anything else worth knowing", _text("a sentence")),
+)
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "liberate report",
+    **_object(
+        "what a job has done so far",
+        liberate_report={"const": VERSION, "description": "version of this form"},
+        job=_text("the job's name"),
+        started=_perhaps(_text("when the first run started, UTC", format="date-time")),
+        ended=_perhaps(_text("when the last run ended, UTC", format="date-time")),
+        changed={"type": "boolean", "description": "this run wrote something at a destination"},
+        interrupted={"type": "boolean", "description": "this run was stopped by Ctrl-C or a signal"},
+        exit_code=_whole("the command's exit code for this state of the job"),
+        accounts=_list("each account on each route", _ACCOUNT),
+    ),
+}

@@ -1,0 +1,135 @@
+"""A report as text: the sentences first, then a table of accounts, then what each account's owner should know."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+
+from liberate.report import AccountReport, Count, Report
+from liberate.report_words import (
+    STATES,
+    account_sentences,
+    number,
+    plain,
+    sentences,
+    size,
+    uneven,
+    verification,
+    when,
+)
+
+_WIDTH = 100
+
+
+def as_text(report: Report) -> str:
+    """The whole report, ending with a line end; lines of prose have at most 100 columns."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    title = f"Report on the job {plain(report.job)}"
+    yield title
+    yield "=" * cell_len(title)
+    if report.started is not None:
+        ended = f", last run ended {when(report.ended)}" if report.ended is not None else ""
+        yield f"First run started {when(report.started)}{ended}."
+    yield ""
+    for sentence in sentences(report):
+        yield from textwrap.wrap(sentence, _WIDTH)
+    if not report.accounts:
+        return
+    yield ""
+    yield from _table(
+        ("account", "goes to", "state", "moved", "skipped", "refused", "waiting", "size"),
+        [
+            (
+                plain(a.label),
+                plain(a.destination),
+                STATES[a.state],
+                number(a.moved),
+                number(a.skipped_items),
+                number(a.refused_items),
+                number(a.waiting),
+                size(a.bytes),
+            )
+            for a in report.accounts
+        ],
+        numbers_from=3,
+    )
+    for account in report.accounts:
+        details = list(_account(account))
+        if details:
+            yield ""
+            title = plain(f"{account.label} -> {account.destination or account.route.partition('->')[2]}")
+            yield title
+            yield "-" * cell_len(title)
+            yield from details
+
+
+def _account(account: AccountReport) -> Iterator[str]:
+    for sentence in account_sentences(account):
+        yield from textwrap.wrap(sentence, _WIDTH)
+    if found := verification(account):
+        yield "What verification found:"
+        yield from _table((), [(number(count), what) for what, count in found], right=(0,))
+    for title, counts in (("Left out on purpose:", account.skipped), ("Could not go:", account.refused)):
+        if counts:
+            yield title
+            yield from _counts(counts)
+    if account.refusals:
+        yield "The items that could not go:"
+        yield from _table(
+            ("folder", "item", "code", "kept as"),
+            [(plain(r.folder), plain(r.item), r.code, _kept(r.kept)) for r in account.refusals],
+        )
+        more = sum(c.items for c in account.refused) - len(account.refusals)
+        if more > 0:
+            yield f"  and {number(more)} more"
+    if folders := uneven(account):
+        yield "Folders whose number at the source differs from what is accounted for:"
+        yield from _table(
+            ("folder", "at the source", "accounted for"),
+            [(plain(folder), number(there), number(here)) for folder, there, here in folders],
+            numbers_from=1,
+        )
+    if account.renamed:
+        yield "Folders that could not keep their names:"
+        yield from _table(("at the source", "now"), [(plain(r.source), plain(r.destination)) for r in account.renamed])
+    for note in account.notes:
+        yield from textwrap.wrap(f"Note: {plain(note)}", _WIDTH, subsequent_indent="  ")
+
+
+def _counts(counts: Sequence[Count]) -> Iterator[str]:
+    width = max(len(number(count.items)) for count in counts)
+    for count in counts:
+        head = f"  {number(count.items):>{width}}  "
+        text = f"{count.code}: {plain(count.why)} {plain(count.todo)}".strip()
+        yield from textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _kept(name: str | None) -> str:
+    return f"rejects/{plain(name)}" if name else ""
+
+
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int | None = None, right: Sequence[int] = ()
+) -> Iterator[str]:
+    """Rows in columns as wide as their content; never cut, since a cut name finds nothing."""
+    everything = [header, *rows] if header else list(rows)
+    widths = [max(cell_len(row[n]) for row in everything) for n in range(len(everything[0]))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = []
+        for n, cell in enumerate(row):
+            pad = " " * (widths[n] - cell_len(cell))
+            to_right = n in right or (numbers_from is not None and n >= numbers_from)
+            cells.append(pad + cell if to_right else cell + pad)
+        return ("  " + "  ".join(cells)).rstrip()
+
+    if header:
+        yield line(header)
+        yield line(["-" * width for width in widths])
+    for row in rows:
+        yield line(row)

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import examples as say
+
+from liberate.report import Exit, Report
+from liberate.report_html import as_html
+from liberate.report_json import SCHEMA, as_json
+from liberate.report_text import as_text
+from liberate.report_words import items, plain, sentences, size
+
+ALL = {name: value for name, value in vars(say).items() if isinstance(value, Report)}
+HOSTILE = "</title><script>alert(1)</script>\"'&\x1b[31m\u202egpj\n"
+
+
+def report(*accounts: say.AccountReport, interrupted: bool = False) -> Report:
+    return replace(say.DONE, accounts=accounts, interrupted=interrupted)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (report(say.ANNA), Exit.DONE),
+        (report(say.VERIFIED), Exit.DONE),  # what a server cannot store as it is, is listed, and no mismatch
+        (report(say.ANNA, say.REFUSED), Exit.REFUSED),
+        (report(say.REFUSED, say.UNFINISHED), Exit.AGAIN),
+        (report(say.UNFINISHED, say.STOPPED), Exit.PERSON),
+        (report(say.STOPPED, say.WRONG), Exit.MISMATCH),
+        (report(say.STOPPED, say.WRONG, interrupted=True), Exit.INTERRUPTED),
+        (say.NOTHING, Exit.DONE),
+    ],
+)
+def test_the_exit_code_is_that_of_what_should_be_looked_at_first(found: Report, code: Exit) -> None:
+    assert found.exit_code is code
+
+
+def test_a_finished_job_is_told_in_five_sentences() -> None:
+    assert sentences(say.DONE) == [
+        "41,203 of 41,211 items of 1 account stand at the destination, 3.2 GB in all.",
+        "Everything that was found at the source is accounted for; 8 items were left out on purpose.",
+        "Of what moved, 41,203 are confirmed by the size the destination reports.",
+        "No item was refused.",
+        "Nothing is left to do.",
+    ]
+
+
+def test_a_job_with_trouble_says_what_to_do_first() -> None:
+    told = sentences(say.EVERYTHING)
+    assert told[1] == "2 accounts are not finished, 41,193 items still wait; 24 items were left out on purpose."
+    assert told[-2:] == [
+        "eva@old.example: The server mail.example.coop refuses eva's password. Correct it in people.csv.",
+        "Run the same command again to go on; nothing will arrive twice.",
+    ]
+
+
+def test_one_cause_for_many_accounts_is_told_once() -> None:
+    told = sentences(report(*(replace(say.STOPPED, source=f"p{n}@x") for n in range(40))))
+    assert [s for s in told if "refuses" in s] == [
+        "p0@x and 39 others: The server mail.example.coop refuses eva's password. Correct it in people.csv."
+    ]
+
+
+def test_missing_items_are_the_first_thing_to_look_at() -> None:
+    told = sentences(report(say.WRONG))
+    assert "41,198 are as at the source, 3 had to be altered by the destination, 1 missing, 1 different." in told[2]
+    assert told[-1].startswith("Look at the items that are missing")
+
+
+def test_the_text_holds_every_refusal_with_its_reason_and_where_its_original_is() -> None:
+    text = as_text(say.EVERYTHING)
+    for line in (
+        "  2  too-large: The message is larger than the server takes (52 MB). Ask for a higher limit.",
+        "  Projekt/Åre   18f1  too-large  rejects/18f1.eml",
+        "  Projekt/Åre             90             88",
+        "Note: 3 keywords could not be kept: $x, $y, $z",
+    ):
+        assert line in text.splitlines()
+
+
+def test_columns_stay_straight_beside_wide_characters() -> None:
+    text = as_text(report(replace(say.ANNA, source="日本@x"), replace(say.ANNA, source="plain@x")))
+    rows = [line for line in text.splitlines() if "@x  " in line]
+    assert [row.index("anna") + 2 * ("日" in row) for row in rows] == [11, 11]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_json_is_as_its_schema_says(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(json.loads(as_json(ALL[name])), _strict(SCHEMA))
+
+
+def _strict(schema: dict[str, object]) -> dict[str, object]:
+    """The schema with no key allowed that it does not describe: nothing may be written and not documented."""
+    out = {k: _strict(v) if isinstance(v, dict) else v for k, v in schema.items()}
+    for k, v in out.items():
+        if isinstance(v, list):
+            out[k] = [_strict(x) if isinstance(x, dict) else x for x in v]
+    if schema.get("type") == "object" and isinstance(schema.get("required"), list):
+        out["additionalProperties"] = False
+    return out
+
+
+class _Page(HTMLParser):
+    void = frozenset({"meta", "br", "hr", "link", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(found: Report) -> _Page:
+    parsed = _Page()
+    parsed.feed(as_html(found))
+    parsed.close()
+    assert parsed.open == []
+    return parsed
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_page_is_well_formed_and_loads_nothing(name: str) -> None:
+    parsed = page(ALL[name])
+    assert {tag for tag, _ in parsed.tags} & {"script", "link", "img", "iframe", "object", "form"} == set()
+    assert not any(key.startswith("on") or key == "src" for _, attrs in parsed.tags for key in attrs)
+    ids = [attrs["id"] for _, attrs in parsed.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = [attrs["href"] for tag, attrs in parsed.tags if tag == "a"]
+    assert all(link and link[0] == "#" and link[1:] in ids for link in links)
+    labelled = [attrs["aria-labelledby"] for _, attrs in parsed.tags if "aria-labelledby" in attrs]
+    assert set(labelled) <= set(ids)
+
+
+def test_names_from_outside_cannot_write_into_the_page_or_steer_the_terminal() -> None:
+    worst = replace(
+        say.REFUSED,
+        source=HOSTILE,
+        destination=HOSTILE,
+        state="stopped",
+        stopped=("x", HOSTILE, HOSTILE),
+        refused=(say.Count("x", HOSTILE, HOSTILE, 3),),
+        refusals=(say.Refusal(HOSTILE, HOSTILE, "x", HOSTILE, HOSTILE, HOSTILE),),
+        folders=(say.FolderCount(HOSTILE, 1, 2),),
+        renamed=(say.Renamed(HOSTILE, HOSTILE),),
+        notes=(HOSTILE,),
+    )
+    found = replace(report(worst), job=HOSTILE)
+    parsed = page(found)
+    assert "script" not in {tag for tag, _ in parsed.tags}
+    assert parsed.text.count("<script>alert(1)</script>") >= 10
+    for text in (as_html(found), as_text(found)):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (9_949, "9.9 kB"),
+        (10_400, "10 kB"),
+        (999_499, "999 kB"),
+        (999_600, "1.0 MB"),
+        (3_214_000_000, "3.2 GB"),
+        (5 * 10**15, "5,000 TB"),
+    ],
+)
+def test_sizes_are_said_as_people_say_them(value: int, said: str) -> None:
+    assert size(value) == said
+
+
+def test_words_follow_their_numbers() -> None:
+    assert (items(1), items(2), items(1200, "copy", "copies")) == ("1 item", "2 items", "1,200 copies")
+    assert plain("tab\there 👩\u200d💻") == "tab\\u0009here 👩\u200d💻"
