@@ -1,0 +1,35 @@
+"""The entry points: what the registry finds. Light to import; the client libraries load when a source opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from liberate.connector import Account, Connector, Kind, Source
+from liberate.errors import PlanError
+from liberate_google.settings import GoogleSettings
+
+
+@contextmanager
+def _source(settings: GoogleSettings, account: Account) -> Iterator[Source]:
+    try:
+        from liberate_google.gmail import GmailSource  # noqa: PLC0415 - only who migrates needs the extra
+
+        source = GmailSource(settings, account)
+    except ImportError as error:
+        raise PlanError(
+            f'The Google connector needs {error.name}. Install it: pip install "liberate-migrate[google]"'
+        ) from error
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+google = Connector(
+    name="google",
+    title="Google Workspace and Gmail",
+    kinds=frozenset({Kind.MAIL}),
+    settings=GoogleSettings,
+    source=_source,
+)
