@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Role(StrEnum):
@@ -45,16 +46,10 @@ class MailFacts:
 
     def dump(self) -> str:
         """One line of JSON, the same for equal facts."""
-        out: dict[str, object] = {}
-        if self.flags:
-            out["flags"] = sorted(self.flags)
-        if self.keywords:
-            out["keywords"] = sorted(self.keywords)
-        if self.received is not None:
-            out["received"] = self.received.isoformat()
-        if self.folders:
-            out["folders"] = [[list(f.path), f.role] for f in self.folders]
-        return json.dumps(out, separators=(",", ":"), ensure_ascii=False) if out else "{}"
+        rest = _dumped(self.flags, self.keywords, self.folders)
+        if self.received is None:
+            return f"{{{rest}}}"
+        return f'{{"received":"{self.received.isoformat()}"{"," if rest else ""}{rest}}}'
 
     @classmethod
     def load(cls, text: str) -> MailFacts:
@@ -69,6 +64,19 @@ class MailFacts:
             datetime.fromisoformat(received) if received else None,
             tuple(Folder(tuple(path), Role(role) if role else None) for path, role in out.get("folders", ())),
         )
+
+
+@lru_cache(4096)  # a mailbox holds few combinations
+def _dumped(flags: frozenset[str], keywords: frozenset[str], folders: tuple[Folder, ...]) -> str:
+    """The members of the facts' JSON, without braces and without the time."""
+    out: dict[str, object] = {}
+    if flags:
+        out["flags"] = sorted(flags)
+    if keywords:
+        out["keywords"] = sorted(keywords)
+    if folders:
+        out["folders"] = [[list(folder.path), folder.role] for folder in folders]
+    return json.dumps(out, separators=(",", ":"), ensure_ascii=False)[1:-1]
 
 
 # The same message --------------------------------------------------------------------------------
@@ -88,6 +96,8 @@ _SERVED_ENDS = re.compile(rb"\r+\n")
 
 def wire_form(data: bytes) -> bytes:
     """The message with each lone LF made CRLF and nothing else changed: what IMAP takes (RFC 3501 4.3)."""
+    if b"\r" not in data:
+        return data.replace(b"\n", b"\r\n")
     if data.count(b"\n") == data.count(b"\r\n"):
         return data
     return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

@@ -1,0 +1,105 @@
+"""The ledger's database: opened safely, written in transactions, its failures explained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from liberate.errors import AccountError, PlanError
+from liberate.hold import Hold
+from liberate.ledger_schema import SCHEMA, meta, metadata, tune
+
+LEASE = 60.0  # seconds; a worker that says nothing for so long has lost its slice
+
+
+def _explained(error: sa.exc.OperationalError) -> Exception:
+    """What a person can do about a database that fails; the error itself where nothing is known."""
+    text = str(error.orig)
+    if "disk is full" in text or "disk I/O error" in text or "could not extend file" in text:
+        return AccountError(
+            "ledger-disk-full",
+            "The disk that holds the job's folder is full.",
+            "Free space there, then run the same command again.",
+        )
+    if "readonly" in text or "unable to open" in text:
+        return PlanError(f"The job's ledger cannot be written ({text}). Check the folder's owner and permissions.")
+    return error
+
+
+def number_of(done: sa.CursorResult[Any]) -> int:
+    """The number of the line that was just inserted."""
+    key = done.inserted_primary_key
+    return int(key[0]) if key is not None else 0
+
+
+class Store:
+    """One opened database."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        owner: str = "",
+        lease: float = LEASE,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        step: Callable[[str], None] = lambda _what: None,
+    ) -> None:
+        self.lease = lease  # seconds
+        self._clock = clock
+        self._monotonic = monotonic
+        self._step = step
+        self.owner = owner
+        self._engine = sa.create_engine(url, pool_size=32, max_overflow=64)
+        self._sqlite = self._engine.dialect.name == "sqlite"
+        tune(self._engine)
+        with self._transaction("open") as db:
+            metadata.create_all(db)
+            found = db.scalar(sa.select(meta.c.value).where(meta.c.key == "schema"))
+            if found is None:
+                db.execute(meta.insert().values(key="schema", value=str(SCHEMA)))
+            elif found != str(SCHEMA):
+                raise PlanError(
+                    f"This job's ledger was written by another version of liberate (format {found}, this one writes "
+                    f"{SCHEMA}). Finish the job with the version that began it."
+                )
+
+    def close(self) -> None:
+        """Close every connection to the database."""
+        self._engine.dispose()
+
+    def hold(self, hold: Hold, job: str) -> None:
+        """Let `hold` hold this ledger's database as well. Raises Busy."""
+        hold.hold_database(job, self._engine)
+
+    @contextmanager
+    def _transaction(self, what: str) -> Iterator[sa.Connection]:
+        self._step(f"before {what}")
+        try:
+            with self._engine.begin() as db:
+                yield db
+                self._step(f"uncommitted {what}")
+        except sa.exc.OperationalError as error:
+            raise _explained(error) from error
+        self._step(f"after {what}")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect().execution_options(reading=True) as db:
+                yield db
+        except sa.exc.OperationalError as error:
+            raise _explained(error) from error
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """A connection for the report's own queries, read only."""
+        return self._reading()
+
+    def _now(self, db: sa.Connection) -> float:
+        if self._sqlite:
+            return self._clock()
+        return float(db.scalar(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))) or 0.0)
