@@ -11,6 +11,7 @@ from liberate.errors import AccountError, LiberateError, PlanError, TransientErr
 from liberate_google.convert import SCOPE
 from liberate_google.settings import GoogleSettings
 
+TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 DELEGATION = "Admin console > Security > Access and data control > API controls > Domain-wide delegation"
 
 
@@ -67,8 +68,15 @@ def _consent(settings: GoogleSettings, path: Path, account: Account) -> Any:
         )
     info = _read(path)
     try:
-        return user.Credentials.from_authorized_user_info(info, scopes=[SCOPE])  # type: ignore[no-untyped-call]
-    except (ValueError, KeyError):
+        return user.Credentials(  # type: ignore[no-untyped-call] # from_authorized_user_info ignores the token_uri
+            None,
+            refresh_token=info["refresh_token"],
+            client_id=info["client_id"],
+            client_secret=info["client_secret"],
+            token_uri=info.get("token_uri", TOKEN_URI),
+            scopes=[SCOPE],
+        )
+    except KeyError:
         raise PlanError(f"{path} does not hold a person's consent. Delete it and ask for the consent again.") from None
 
 

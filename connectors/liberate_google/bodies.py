@@ -87,13 +87,16 @@ class Bodies:
 
     def _round(self, keys: Sequence[str], *, together: bool) -> Iterator[tuple[str, Answer | Failure]]:
         if together and len(keys) > 1:
-            yield from self._client.batch("messages.get", {key: self._get(key) for key in keys}).items()
-        else:
-            for key in keys:
-                yield key, self._client.attempt("messages.get", self._get(key))
+            outcomes = self._client.batch("messages.get", {key: self._get(key) for key in keys})
+            if outcomes is not None:
+                yield from outcomes.items()
+                return
+            self._batch = max(1, len(keys) // 2)  # Google was seen to lower its limit from 100 to 50
+        for key in keys:
+            yield key, self._client.attempt("messages.get", self._get(key))
 
     def _get(self, key: str) -> Any:
-        return self._client.api.users().messages().get(userId="me", id=key, format="raw", fields=FIELDS)
+        return self._client.messages.get(userId="me", id=key, format="raw", fields=FIELDS)
 
     def _giving_up(self, last: Failure | None) -> Exception:
         if last is None:
@@ -188,10 +191,8 @@ def pages(client: Client, **params: Any) -> Iterator[list[str]]:
     """The ids of a messages.list, page by page."""
     token: str | None = None
     while True:
-        request = (
-            client.api.users()
-            .messages()
-            .list(userId="me", maxResults=500, pageToken=token, fields="messages/id,nextPageToken", **params)
+        request = client.messages.list(
+            userId="me", maxResults=500, pageToken=token, fields="messages/id,nextPageToken", **params
         )
         answer = client.ask("messages.list", request)
         yield [str(message["id"]) for message in answer.get("messages", ())]

@@ -69,7 +69,7 @@ class GmailSource:
         yield from self._everything(labels)
 
     def _everything(self, labels: Mapping[str, Label]) -> Iterator[Listed]:
-        start = str(self._profile()["historyId"])  # before the listing, so that nothing falls in between
+        start = self._profile().get("historyId")  # before the listing, so that nothing falls in between
         table = LabelTable()
         for page in pages(self._client, includeSpamTrash=True):
             table.extend(page)
@@ -80,7 +80,7 @@ class GmailSource:
                     table.label(label.id, page)
         late: dict[str, frozenset[str]] = {}
         gone: set[str] = set()
-        changes = self._changes(start)
+        changes = self._changes(str(start)) if start else None
         if changes is not None:
             changed, start = changes
             for key, bears in changed.items():
@@ -93,7 +93,8 @@ class GmailSource:
                 yield _item(key, bears, labels)
         for key, bears in late.items():
             yield _item(key, bears, labels)
-        yield _cursor(start, labels)
+        if start:
+            yield _cursor(str(start), labels)
 
     def _changes(self, start: str) -> tuple[dict[str, State], str] | None:
         """What the history says of each message since `start`, and up to where; None: it has expired.
@@ -108,10 +109,8 @@ class GmailSource:
         end: str | None = None
         token: str | None = None
         while True:
-            request = (
-                self._client.api.users()
-                .history()
-                .list(userId="me", startHistoryId=start, historyTypes=_HISTORY, maxResults=500, pageToken=token)
+            request = self._client.history.list(
+                userId="me", startHistoryId=start, historyTypes=_HISTORY, maxResults=500, pageToken=token
             )
             answer = self._client.call("history.list", request, expect=Trouble.GONE)
             if isinstance(answer, Failure):
@@ -133,16 +132,16 @@ class GmailSource:
         return changed, end
 
     def _ask_labels(self, key: str) -> State:
-        request = self._client.api.users().messages().get(userId="me", id=key, format="minimal", fields="id,labelIds")
+        request = self._client.messages.get(userId="me", id=key, format="minimal", fields="id,labelIds")
         answer = self._client.call("messages.get", request, expect=Trouble.GONE)
         return None if isinstance(answer, Failure) else frozenset(answer.get("labelIds", ()))
 
     def _profile(self) -> dict[str, Any]:
-        return self._client.ask("getProfile", self._client.api.users().getProfile(userId="me"))
+        return self._client.ask("getProfile", self._client.users.getProfile(userId="me"))
 
     def _labels(self, afresh: bool) -> dict[str, Label]:
         if self._known is None or afresh:
-            request = self._client.api.users().labels().list(userId="me")
+            request = self._client.labels.list(userId="me")
             self._known = convert.labels_of(self._client.ask("labels.list", request))
         return self._known
 
@@ -163,14 +162,15 @@ class GmailSource:
             for key, label in self._labels(True).items()
             if (folders := convert.facts([key], {key: label}).folders) and folders[0].path
         }
-        wanted = {key: self._client.api.users().labels().get(userId="me", id=key) for key in labels}
+        wanted = {key: self._client.labels.get(userId="me", id=key) for key in labels}
         counts: dict[tuple[str, ...], int] = {}
         keys = list(wanted)
         for at in range(0, len(keys), 50):
             part = {key: wanted[key] for key in keys[at : at + 50]}
-            for key, told in self._client.batch("labels.get", part).items():
-                answer = told
-                if isinstance(told, Failure):
+            told = self._client.batch("labels.get", part) or {}
+            for key in part:
+                answer = told.get(key)
+                if answer is None or isinstance(answer, Failure):
                     answer = self._client.call("labels.get", wanted[key], expect=Trouble.GONE)
                 if not isinstance(answer, Failure):
                     counts[labels[key]] = counts.get(labels[key], 0) + int(answer.get("messagesTotal", 0))

@@ -292,7 +292,7 @@ class GmailStandin:
         boundary = f"batch_standin{next(self._numbers)}"
         out = bytearray()
         for part in parts:
-            content = bytes(part.get_payload(decode=True))  # type: ignore[union-attr, arg-type]
+            content = bytes(part.get_payload(decode=True))  # type: ignore[union-attr]
             try:
                 reply = self._part(content, headers)
             except Broken as broken:
