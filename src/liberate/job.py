@@ -144,7 +144,8 @@ class SliceRun:
             self._desk.step("after find")
             for row in rows:
                 receipt = found.get(row.key)
-                if receipt is not None and row.item.repeatable:
+                # Without digests nothing says that what is there is whole: a stream is sent again, to the same name.
+                if receipt is not None and row.digests:
                     self._judge(row, receipt, None)
                 else:
                     missing.append(row)
@@ -164,9 +165,8 @@ class SliceRun:
             self._send(rows)
         while self._desk.terms.evidence is Evidence.READ_BACK and not self._stopping():
             rows = self._ledger.unproven(self._claim)
-            if not rows:
+            if not self._prove(rows):
                 break
-            self._prove(rows)
 
     def _taken(self, place: Place, receipts: Sequence[str]) -> set[str]:
         number = next((one.id for one in self._ledger.named(self._claim.account) if one.place == place), None)
@@ -229,10 +229,10 @@ class SliceRun:
                 if entry.version != version:
                     self._changed(key, entry, state, rows, again)
                 elif entry.facts_version != facts_version:
-                    if state in DONE:
-                        changed.append((key, entry))
-                    elif state is State.SKIPPED:
+                    if state in (State.LISTED, State.SKIPPED):
                         self._reconsider(key, entry, rows, again)
+                    elif state is not State.REFUSED:
+                        changed.append((key, entry))
         rows += self._new_copies(changed)
         if rows and claim.collection.kind is not Kind.MAIL:
             name_items(rows, self._ledger, self._ends.places.rules)
@@ -318,7 +318,7 @@ class SliceRun:
             self._placements[facts.folders] = placed
         if isinstance(placed, LeftOut):
             return placed
-        return replace(placed, flags=placed.flags | facts.flags, keywords=placed.keywords | facts.keywords)
+        return Placement(placed.primary, placed.copies, placed.flags | facts.flags, placed.keywords | facts.keywords)
 
     # Sending -------------------------------------------------------------------------------------
 
@@ -437,9 +437,10 @@ class SliceRun:
             for one in loaded if loaded is not None else self._one_by_one(source, rows, limit):
                 row = by_id[one.item.id]
                 if one.item is not row.item:
+                    row.enriched = one.item.facts != row.item.facts
                     row.item = one.item
                 if isinstance(one.body, ItemError):
-                    self._refuse(row, one.body, None)
+                    self._unread(row, one.body)
                 elif one.body is not None and one.item.size is not None and len(one.body) != one.item.size:
                     again.append(row)
                 else:
@@ -466,7 +467,7 @@ class SliceRun:
         except IntegrityError as error:
             self._refuse(row, refusal(error), None)
         except ItemError as error:
-            self._refuse(row, error, None)
+            self._unread(row, error)
 
     def _write_alone(self, row: Row) -> None:
         """Write one row as a stream; a body that arrives damaged is read once more."""
@@ -480,7 +481,7 @@ class SliceRun:
                 if attempt == 2:
                     self._refuse(row, refusal(error), None)
             except ItemError as error:
-                self._refuse(row, error, None)
+                self._unread(row, error)
                 break
             else:
                 break
@@ -519,8 +520,8 @@ class SliceRun:
         for row in rows:
             original = originals.get(row.copy_of or "")
             if original is None or original.state in (State.REFUSED, State.SKIPPED):
-                error = ItemError("original-refused", "The message itself could not go, so neither could its copy.")
-                self._refuse(row, error, None)
+                why = "The message itself did not go, so neither did its copy."
+                self._refused.append(Refusal(row, "without-original", why, skipped=True))
             elif original.state not in DONE:
                 continue  # its turn ended first
             elif isinstance(destination, Copies):
@@ -566,7 +567,7 @@ class SliceRun:
                     for there in (row, *self._ledger.copies_of(row.key, row.item.kind)):
                         slot = self._slot(replace(there, item=fresh))
                         receipt = Receipt(there.receipt or "", slot.place, there.receipt_size)
-                        changes.append(Change(slot, receipt, self._placed(row.item).facts))
+                        changes.append(Change(slot, receipt, self._facts(row.item)))
                 for _slot, _outcome in destination.update(changes):
                     pass  # what its owner deleted there stays deleted
             self._ledger.updated(self._claim, pending)
@@ -599,12 +600,21 @@ class SliceRun:
                     self._done.append(Written(row, replace(receipt, evidence=proven(tier)), tier))
         self._flush()
 
-    def _prove(self, rows: Sequence[Row]) -> None:
-        """Read back what was just written."""
+    def _prove(self, rows: Sequence[Row]) -> int:
+        """Read back what was just written; how many of it."""
         results = list(read_back(self._ends.destination, [(row, self._place(row.place_id)) for row in rows]))
         for at in range(0, len(results), PAGE):
             self._ledger.renew(self._claim)
             self._ledger.verified([(row, tier) for row, tier, _ in results[at : at + PAGE]])
+        return len(results)
+
+    def _unread(self, row: Row, error: ItemError) -> None:
+        """The source would not give the item: it is gone, or refused."""
+        if error.code == "gone":
+            why = "It was deleted at the source before it could be moved."
+            self._refused.append(Refusal(row, "deleted-at-source", why, skipped=True))
+        else:
+            self._refuse(row, error, None)
 
     def _refuse(self, row: Row, error: ItemError, body: bytes | Iterable[bytes] | None) -> None:
         kept = None
@@ -628,23 +638,30 @@ class SliceRun:
             moved = sum(one.row.size or 0 for one in done if one.row.part == "")
             self._desk.observer(Moved(self._desk.account, count, moved))
         for each in refused:
-            if each.row.part == "":
+            if each.row.part == "" and not each.skipped:
                 self._desk.observer(Refused(self._desk.account, each.row.item.id, each.code, each.why))
 
     # Small things --------------------------------------------------------------------------------
 
     def _slot(self, row: Row) -> Slot:
-        item = replace(self._placed(row.item), size=row.size, digests=row.digests)
-        return Slot(item, self._place(row.place_id), row.name, row.key, row.mark)
+        item = row.item
+        sent = Item(
+            item.id, item.kind, item.version, item.name, row.size, item.modified, row.digests, item.refs,
+            self._facts(item), item.facts_version, item.repeatable,
+        )  # fmt: skip
+        return Slot(sent, self._place(row.place_id), row.name, row.key, row.mark)
 
-    def _placed(self, item: Item) -> Item:
-        """The item with the facts that it shall have at the destination."""
-        if not isinstance(item.facts, MailFacts):
-            return item
+    def _facts(self, item: Item) -> Any:
+        """The facts that the item shall have at the destination."""
+        facts = item.facts
+        if not isinstance(facts, MailFacts):
+            return facts
         placed = self._placement(item)
         if isinstance(placed, LeftOut):
-            return item
-        return replace(item, facts=MailFacts(placed.flags, placed.keywords, item.facts.received))
+            return facts
+        if not facts.folders and placed.flags == facts.flags and placed.keywords == facts.keywords:
+            return facts
+        return MailFacts(placed.flags, placed.keywords, facts.received)
 
     def _place(self, number: int | None) -> Place:
         where = self._ends.places.numbered(number or 0).place

@@ -21,6 +21,7 @@ from liberate.facts import dump_facts, load_facts
 from liberate.ledger_accounts import Accounts
 from liberate.ledger_rows import (
     DONE,
+    INSERTED,
     PAGE,
     ROW_COLUMNS,
     Claim,
@@ -36,6 +37,23 @@ from liberate.ledger_rows import (
 )
 from liberate.ledger_schema import items, places
 from liberate.ledger_slices import Slices
+from liberate.ledger_store import Many
+
+
+def _update(*columns: str) -> Many:
+    """Sets these columns of the row with the key "at"."""
+    return Many(items.update().where(items.c.key == sa.bindparam("at")), columns)
+
+
+_INSERT = Many(items.insert(), INSERTED)
+_PENDING = _update("pending_facts", "pending_version")
+_UPDATED = _update("facts", "facts_version", "pending_facts", "pending_version")
+_INTEND = _update("state", "name", "mark", "size", "sha256", "forms", "attempts")
+_FACTS = _update("facts")
+_WRITTEN = _update("state", "receipt", "receipt_size", "evidence", "tier")
+_MEASURED = _update("size", "sha256", "forms")
+_REFUSED = _update("state", "code", "why", "todo", "kept")
+_VERIFIED = _update("tier", "state", "evidence")
 
 
 class Ledger(Accounts, Slices):
@@ -75,11 +93,10 @@ class Ledger(Accounts, Slices):
             deadline = self._renew(db, claim, **values)
             new = [inserted(claim, row) for row in rows]
             new += [skipped_line(claim, key, reason) for key, reason in skipped]
-            if new:
-                db.execute(items.insert(), new)
+            _INSERT.run(db, new)
             if changed:
-                db.execute(
-                    items.update().where(items.c.key == sa.bindparam("at")),
+                _PENDING.run(
+                    db,
                     [
                         {
                             "at": key,
@@ -150,8 +167,8 @@ class Ledger(Accounts, Slices):
         """Record that changed facts stand at the destination too (or cannot, which is final as well)."""
         with self._transaction("updated") as db:
             deadline = self._renew(db, claim)
-            db.execute(
-                items.update().where(items.c.key == sa.bindparam("at")),
+            _UPDATED.run(
+                db,
                 [
                     {
                         "at": row.key,
@@ -169,22 +186,25 @@ class Ledger(Accounts, Slices):
         """Record what is about to be sent and where, before the first byte leaves."""
         with self._transaction("intend") as db:
             deadline = self._renew(db, claim)
-            db.execute(
-                items.update().where(items.c.key == sa.bindparam("at")),
+            _INTEND.run(
+                db,
                 [
                     {
                         "at": row.key,
-                        "state": State.INTENDED,
+                        "state": State.INTENDED.value,
                         "name": row.name,
                         "mark": row.mark,
                         "size": row.size,
                         "sha256": row.digests.get("sha256"),
                         "forms": forms_text(row.digests),
-                        "facts": dump_facts(row.item.kind, row.item.facts),
                         "attempts": row.attempts + 1,
                     }
                     for row in rows
                 ],
+            )
+            _FACTS.run(
+                db,
+                [{"at": row.key, "facts": dump_facts(row.item.kind, row.item.facts)} for row in rows if row.enriched],
             )
         claim.deadline = deadline
         for row in rows:
@@ -196,30 +216,40 @@ class Ledger(Accounts, Slices):
         with self._transaction("written") as db:
             deadline = self._renew(db, claim)
             if done:
-                db.execute(
-                    items.update().where(items.c.key == sa.bindparam("at")),
+                _WRITTEN.run(
+                    db,
                     [
                         {
                             "at": one.row.key,
-                            "state": State.WRITTEN,
+                            "state": State.WRITTEN.value,
                             "receipt": one.receipt.id,
                             "receipt_size": one.receipt.size,
-                            "evidence": one.receipt.evidence,
+                            "evidence": one.receipt.evidence.value,
                             "tier": one.tier,
                         }
                         for one in done
                     ],
                 )
-            for row in (one.row for one in done if one.measured):
-                values = {"size": row.size, "sha256": row.digests.get("sha256"), "forms": forms_text(row.digests)}
-                db.execute(items.update().where(items.c.key == row.key).values(**values))
+            _MEASURED.run(
+                db,
+                [
+                    {
+                        "at": one.row.key,
+                        "size": one.row.size,
+                        "sha256": one.row.digests.get("sha256"),
+                        "forms": forms_text(one.row.digests),
+                    }
+                    for one in done
+                    if one.measured
+                ],
+            )
             if refused:
-                db.execute(
-                    items.update().where(items.c.key == sa.bindparam("at")),
+                _REFUSED.run(
+                    db,
                     [
                         {
                             "at": one.row.key,
-                            "state": State.REFUSED,
+                            "state": (State.SKIPPED if one.skipped else State.REFUSED).value,
                             "code": one.code,
                             "why": one.why,
                             "todo": one.todo,
@@ -233,7 +263,7 @@ class Ledger(Accounts, Slices):
             one.row.state = State.WRITTEN
             one.row.receipt = one.receipt.id
         for each in refused:
-            each.row.state = State.REFUSED
+            each.row.state = State.SKIPPED if each.skipped else State.REFUSED
 
     def adopted(self, claim: Claim, pairs: Sequence[tuple[Row, Row]]) -> None:
         """Give new rows (first) the receipts of the old rows (second) that the source renumbered."""
@@ -350,14 +380,14 @@ class Ledger(Accounts, Slices):
         """Record how rows compared when they were read back: a Sameness, or "missing"."""
         with self._transaction("verified") as db:
             good = {"identical", "line-ends", "altered"}
-            db.execute(
-                items.update().where(items.c.key == sa.bindparam("at")),
+            _VERIFIED.run(
+                db,
                 [
                     {
                         "at": row.key,
                         "tier": tier,
-                        "state": State.VERIFIED if tier in good else State.WRITTEN,
-                        "evidence": Evidence.READ_BACK if tier != "missing" else Evidence.NONE,
+                        "state": (State.VERIFIED if tier in good else State.WRITTEN).value,
+                        "evidence": (Evidence.READ_BACK if tier != "missing" else Evidence.NONE).value,
                     }
                     for row, tier in results
                 ],

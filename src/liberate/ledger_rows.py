@@ -69,6 +69,7 @@ class Row:
     tier: str | None = None  # a liberate.mail.Sameness, once read back; or "missing"
     attempts: int = 0
     copy_of: str | None = None  # the key of the item this is a copy of
+    enriched: bool = False  # its item's facts were completed when it was read
     refusal: ItemError | None = None  # why a row that is refused when it is listed cannot go
 
 
@@ -91,6 +92,7 @@ class Refusal:
     why: str
     todo: str = ""
     kept: str | None = None  # where the original is, under rejects/
+    skipped: bool = False  # not a refusal: there was a reason not to move it
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,13 @@ def forms_text(digests: Mapping[str, str]) -> str | None:
     return json.dumps(rest) if rest else None
 
 
+INSERTED = (
+    "key", "account", "slice", "generation", "kind", "item", "part", "copy_of", "version", "facts", "facts_version",
+    "label", "item_size", "modified", "repeatable", "refs", "state", "place", "attempts", "name", "code", "why", "todo",
+)  # fmt: skip
+"""The columns of a new line; the rest is empty."""
+
+
 def inserted(claim: Claim, row: Row) -> dict[str, Any]:
     """The values of a new line of the ledger."""
     refusal = row.refusal
@@ -143,7 +152,7 @@ def inserted(claim: Claim, row: Row) -> dict[str, Any]:
         "account": claim.account,
         "slice": claim.slice,
         "generation": claim.generation,
-        "kind": item.kind,
+        "kind": item.kind.value,
         "item": item.id,
         "part": row.part,
         "copy_of": row.copy_of,
@@ -155,7 +164,7 @@ def inserted(claim: Claim, row: Row) -> dict[str, Any]:
         "modified": None if item.modified is None else item.modified.timestamp(),
         "repeatable": item.repeatable,
         "refs": json.dumps(item.refs) if item.refs else None,
-        "state": row.state,
+        "state": row.state.value,
         "place": row.place_id,
         "attempts": row.attempts,
         "name": row.name,
