@@ -9,12 +9,12 @@ from liberate.report import AccountReport, Report
 from liberate.report_words import (
     STATES,
     account_sentences,
+    added_up,
     next_steps,
     number,
     plain,
     sentences,
     size,
-    skipped_and_refused,
     total,
     uneven,
     verification,
@@ -147,8 +147,8 @@ def _overview(accounts: Sequence[AccountReport]) -> Iterator[str]:
 
 
 def _reasons(accounts: Sequence[AccountReport]) -> Iterator[str]:
-    refused = skipped_and_refused([a.refused for a in accounts])
-    skipped = skipped_and_refused([a.skipped for a in accounts])
+    refused = added_up([a.refused for a in accounts])
+    skipped = added_up([a.skipped for a in accounts])
     if not refused and not skipped:
         return
     yield "<section>\n<h2>What did not move, and why</h2>"

@@ -11,6 +11,7 @@ from liberate.report import AccountReport, Count, Report
 from liberate.report_words import (
     STATES,
     account_sentences,
+    added_up,
     number,
     plain,
     sentences,
@@ -28,6 +29,27 @@ def as_text(report: Report) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
+def as_summary(report: Report) -> str:
+    """What a run prints at its end: the sentences, the accounts, and why what did not move did not."""
+    return "\n".join(_summary(report)) + "\n"
+
+
+def _summary(report: Report) -> Iterator[str]:
+    for sentence in sentences(report):
+        yield from textwrap.wrap(sentence, _WIDTH)
+    if len(report.accounts) > 1:
+        yield ""
+        yield from _accounts(report.accounts)
+    for title, counts in (
+        ("Could not go:", added_up([a.refused for a in report.accounts])),
+        ("Left out on purpose:", added_up([a.skipped for a in report.accounts])),
+    ):
+        if counts:
+            yield ""
+            yield title
+            yield from _counts(counts)
+
+
 def _lines(report: Report) -> Iterator[str]:
     title = f"Report on the job {plain(report.job)}"
     yield title
@@ -41,23 +63,7 @@ def _lines(report: Report) -> Iterator[str]:
     if not report.accounts:
         return
     yield ""
-    yield from _table(
-        ("account", "goes to", "state", "moved", "skipped", "refused", "waiting", "size"),
-        [
-            (
-                plain(a.label),
-                plain(a.destination),
-                STATES[a.state],
-                number(a.moved),
-                number(a.skipped_items),
-                number(a.refused_items),
-                number(a.waiting),
-                size(a.bytes),
-            )
-            for a in report.accounts
-        ],
-        numbers_from=3,
-    )
+    yield from _accounts(report.accounts)
     for account in report.accounts:
         details = list(_account(account))
         if details:
@@ -66,6 +72,26 @@ def _lines(report: Report) -> Iterator[str]:
             yield title
             yield "-" * cell_len(title)
             yield from details
+
+
+def _accounts(accounts: Sequence[AccountReport]) -> Iterator[str]:
+    yield from _table(
+        ("account", "goes to", "state", "moved", "skipped", "refused", "waiting", "size"),
+        [
+            (
+                plain(a.label),
+                plain(a.destination or a.route.partition("->")[2]),
+                STATES[a.state],
+                number(a.moved),
+                number(a.skipped_items),
+                number(a.refused_items),
+                number(a.waiting),
+                size(a.bytes),
+            )
+            for a in accounts
+        ],
+        numbers_from=3,
+    )
 
 
 def _account(account: AccountReport) -> Iterator[str]:

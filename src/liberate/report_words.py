@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from liberate.report import AccountReport, Count, Report
+from liberate.report import AccountReport, Count, Exit, Report
 
 EVIDENCE: Mapping[str, str] = {
     "read-back": "read back and compared",
@@ -67,7 +67,7 @@ def total(account: AccountReport) -> int:
     return max(known, account.listed)
 
 
-def skipped_and_refused(counts: Sequence[tuple[Count, ...]]) -> list[Count]:
+def added_up(counts: Sequence[tuple[Count, ...]]) -> list[Count]:
     """The counts of several accounts, one for each code and reason, the largest first."""
     added: Counter[tuple[str, str, str]] = Counter()
     for each in counts:
@@ -92,6 +92,21 @@ def sentences(report: Report) -> list[str]:
     told.append(_refused(accounts))
     told.extend(next_steps(report))
     return [sentence for sentence in told if sentence]
+
+
+def nothing_new(report: Report) -> str:
+    """What a run says that found everything done already; "" for any other."""
+    if report.changed or report.exit_code not in (Exit.DONE, Exit.REFUSED) or not report.accounts:
+        return ""
+    moved = sum(a.moved for a in report.accounts)
+    refused = sum(a.refused_items for a in report.accounts)
+    if not moved:
+        return ""
+    whose = items(len(report.accounts), "account")
+    told = f"Nothing new: {items(moved)} of {whose} {'was' if moved == 1 else 'were'} already there."
+    if refused:
+        told += f" {items(refused)} could not go; `liberate report` lists {'it' if refused == 1 else 'them'}."
+    return told
 
 
 def account_sentences(account: AccountReport) -> list[str]:

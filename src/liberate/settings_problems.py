@@ -69,13 +69,17 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _anchored(model: type[BaseModel], raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """`raw` with each relative path in it made absolute, so that it means the same wherever the command runs."""
+    """`raw` with each relative path in it made absolute, so that it means the same wherever the command runs.
+
+    Paths are the fields of type Path, and any field that is called "path".
+    """
     out = dict(raw)
     for field, info in model.model_fields.items():
         name = info.alias or field
         value = out.get(name)
         inner = _model_in(info.annotation)
-        if isinstance(value, str) and Path in set(_types_in(info.annotation)) and value:
+        is_path = name == "path" or Path in set(_types_in(info.annotation))  # "path" may hold {account}: text
+        if isinstance(value, str) and value and is_path:
             out[name] = str(folder / Path(value).expanduser())
         elif isinstance(value, Mapping) and inner is not None:
             out[name] = _anchored(inner, value, folder)

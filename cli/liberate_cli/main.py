@@ -1,0 +1,103 @@
+"""The command itself: which subcommands there are, and how every failure ends."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "init": "Write a plan and a people table to fill in.",
+    "migrate": "Move what the plan says; run it again to continue.",
+    "status": "Say how far a job is.",
+    "verify": "Read back what has moved and compare it.",
+    "report": "Write down what moved, what did not, and why.",
+    "retry": "Let refused items be tried again.",
+    "connectors": "List what liberate can read and write, and the settings.",
+    "sandbox": "Run stand-in servers on this machine to try things out.",
+    "demo": "Move a sample co-op on this machine, and show the report.",
+}
+"""Each command's name and its one line; the module of that name holds the rest."""
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    done; some items could not go and are listed
+  2    the command, the plan or the people table is wrong; nothing was started
+  3    a person must act: login, consent, quota
+  4    something temporary stopped it; run the same command again
+  5    verification found items that are missing or different
+  6    another run holds this job
+  70   a fault in liberate itself; nothing is lost
+  130  interrupted; run the same command to go on"""
+
+FAULT = 70  # EX_SOFTWARE of sysexits.h: no other code means a fault of ours
+
+
+class Commands(click.Group):
+    """Loads a command's module when that command is called, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"liberate_cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - only where somebody mistyped
+
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f'There is no command "{args[0]}".' + (f' Did you mean "{close[0]}"?' if close else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last stop before the person
+            from liberate_cli.failures import exit_code, tell  # noqa: PLC0415 - --help needs none of it
+
+            tell(error)
+            ctx.exit(exit_code(error))
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        click.echo(f"liberate {version('liberate-migrate')}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+def cli() -> None:
+    """Leave Big Tech: move mail, files, calendars, contacts and chat.
+
+    A plan (liberate.toml) says what goes where, a table (people.csv) who becomes whom. `liberate init`
+    writes both for you to fill in, `liberate migrate` carries them out. Whatever interrupts it, run the
+    same command again: it goes on where it was, and nothing arrives twice.
+    """
+
+
+def main() -> None:
+    """Run the command and exit with its code."""
+    try:
+        cli(prog_name="liberate")
+    except KeyboardInterrupt:
+        click.echo("liberate: interrupted.", err=True)
+        sys.exit(130)
