@@ -12,6 +12,7 @@ from liberate.connector import Account, Connector, Endpoint, Kind, Source
 from liberate.errors import PlanError
 from liberate.settings import Settings
 from liberate_local.maildir import MaildirSource
+from liberate_local.mbox import Format, MboxSource
 from liberate_local.paths import located
 
 
@@ -28,6 +29,19 @@ class MaildirSettings(_Local):
     layout: Literal["maildir++", "nested"] = Field(
         default="maildir++",
         description='how a destination nests folders: ".Work.Board", or Work/Board; a source knows both',
+    )
+
+
+class MboxSettings(_Local):
+    """An mbox file, or a folder of them as Thunderbird, Apple Mail and mutt keep them."""
+
+    quoting: Literal["auto", "mboxrd", "none"] = Field(
+        default="auto",
+        description='whether ">From " in a message stands for "From ": always, never, or unless the message shows '
+        "that its writer quotes nothing",
+    )
+    folder: str | None = Field(
+        default=None, description='what the mailbox is called, "/" between levels; by default as its file'
     )
 
 
@@ -71,4 +85,20 @@ maildir = Connector(
     source=_source(_maildir_source),
     schemes=("maildir",),
     endpoint=endpoint("maildir"),
+)
+
+
+def _mbox_source(settings: MboxSettings, account: Account) -> Source:
+    folder = tuple(settings.folder.split("/")) if settings.folder else None
+    return MboxSource(located(settings.path, account), Format(quoting=settings.quoting), folder)
+
+
+mbox = Connector(
+    "mbox",
+    "Mbox files",
+    frozenset({Kind.MAIL}),
+    MboxSettings,
+    source=_source(_mbox_source),
+    schemes=("mbox",),
+    endpoint=endpoint("mbox"),
 )

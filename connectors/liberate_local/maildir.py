@@ -165,6 +165,7 @@ def _described(
     files: MessageFiles, where: bytes, names: list[bytes], prefix: str, keywords: dict[str, str]
 ) -> Iterator[Item]:
     before = b""
+    said: dict[bytes, tuple[frozenset[str], frozenset[str], str]] = {}  # few infos, many messages
     for name in names:
         unique, info = split_name(name)
         place = where + info
@@ -180,19 +181,18 @@ def _described(
                 continue
         known = name if unique == before else unique  # twice the same unique part: a broken copy, still a message
         before = unique
-        letters = letters_of(place[3:])
-        flags = flags_of(letters)
+        if place not in said:
+            letters = letters_of(place[3:])
+            flags = flags_of(letters) - ({"\\Seen"} if place.startswith(b"new") else set())
+            said[place] = flags, keywords_of(letters, keywords), place.decode("ascii", "replace")
+        flags, words, facts_version = said[place]
         yield Item(
             prefix + text(known),
             Kind.MAIL,
             version="",
             size=_size(unique, stat.st_size),
-            facts=MailFacts(
-                flags - {"\\Seen"} if place.startswith(b"new") else flags,
-                keywords_of(letters, keywords),
-                _moment(stat.st_mtime),
-            ),
-            facts_version=place.decode("ascii", "replace"),
+            facts=MailFacts(flags, words, _moment(stat.st_mtime)),
+            facts_version=facts_version,
         )
 
 

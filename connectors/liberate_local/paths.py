@@ -44,13 +44,11 @@ def text(name: bytes) -> str:
 
     Plain ASCII and valid UTF-8 stay readable, "%" and everything else is percent-encoded.
     """
-    if name.isascii() and b"%" not in name and name.decode().isprintable():
-        return name.decode()
     try:
         readable = name.decode("utf-8")
     except UnicodeDecodeError:
-        readable = ""
-    if readable.isprintable() and readable and "%" not in readable:
+        return quote_from_bytes(name, safe=_PRINTABLE)
+    if readable.isprintable() and "%" not in readable:
         return readable
     return quote_from_bytes(name, safe=_PRINTABLE)
 
