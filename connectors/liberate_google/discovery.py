@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
 from importlib import resources
@@ -10,10 +9,9 @@ from typing import Any
 
 
 @functools.cache
-def _bundled(name: str) -> dict[str, Any]:
+def _bundled(name: str) -> str:
     folder = resources.files("googleapiclient.discovery_cache.documents")
-    document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text("utf-8"))
-    return document
+    return (folder / f"{name}.json").read_text("utf-8")
 
 
 def document(name: str, endpoint: str | None = None) -> dict[str, Any]:
@@ -22,7 +20,7 @@ def document(name: str, endpoint: str | None = None) -> dict[str, Any]:
     client_options.api_endpoint is not enough for that: batches and uploads would still go to
     Google. Root and base address in the document itself decide for all of them.
     """
-    found = copy.deepcopy(_bundled(name))
+    found: dict[str, Any] = json.loads(_bundled(name))  # anew each time: the library alters what it is given
     if endpoint is not None:
         found["rootUrl"] = endpoint.rstrip("/") + "/"
         found["baseUrl"] = found["rootUrl"] + found["servicePath"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -30,6 +31,12 @@ class _Method(NamedTuple):
     response: str | None
     scopes: frozenset[str]
     upload: str
+
+
+@functools.cache
+def routes(name: str, prefix: str) -> Routes:
+    """The process's table of that document."""
+    return Routes(name, prefix)
 
 
 class Routes:

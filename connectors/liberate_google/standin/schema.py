@@ -6,6 +6,7 @@ have to see to that.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from liberate_google.discovery import document
@@ -47,6 +48,12 @@ def _convert(node: Any) -> Any:
     return out
 
 
+@functools.cache
+def checker(name: str) -> Checker:
+    """The process's checker of that document: making one takes longer than using it."""
+    return Checker(name)
+
+
 class Checker:
     """Says whether an answer is one that the described service could give."""
 
@@ -60,6 +67,5 @@ class Checker:
 
         if schema not in self._validators:
             root = {"$ref": f"#/$defs/{schema}", "$defs": self._definitions}
-            Draft202012Validator.check_schema(root)
             self._validators[schema] = Draft202012Validator(root)
         return [f"{error.json_path}: {error.message}" for error in self._validators[schema].iter_errors(answer)]

@@ -24,8 +24,8 @@ from liberate_google.standin.faults import Call, Fault, Faults
 from liberate_google.standin.mailbox import Mailbox
 from liberate_google.standin.oauth import GMAIL_READONLY, Grant, ServiceAccount, TokenEndpoint
 from liberate_google.standin.quota import Quota
-from liberate_google.standin.routes import Route, Routes
-from liberate_google.standin.schema import Checker
+from liberate_google.standin.routes import Route, routes
+from liberate_google.standin.schema import checker
 
 _log = logging.getLogger(__name__)
 _PIECE = 3 << 18  # bytes of a message spelled in base64 at a time; a multiple of three
@@ -101,8 +101,8 @@ class GmailStandin:
         self.requests: list[Call] = []
         self.unfit: list[str] = []
         self.latency = 0.0  # seconds that each HTTP request takes at least
-        self._checker = Checker("gmail.v1") if strict else None
-        self._routes = Routes("gmail.v1", "gmail.users.")
+        self._checker = checker("gmail.v1") if strict else None
+        self._routes = routes("gmail.v1", "gmail.users.")
         self._uploads: dict[str, tuple[Route, str, Any, bytearray]] = {}
         self._numbers = itertools.count(1)
         self._server = _Server(("127.0.0.1", port), self)
