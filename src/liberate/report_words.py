@@ -84,7 +84,9 @@ def sentences(report: Report) -> list[str]:
     moved = sum(a.moved for a in accounts)
     whole = sum(total(a) for a in accounts)
     told = [
-        f"{number(moved)} of {items(whole)} of {items(len(accounts), 'account')} "
+        "Nothing has been found to move yet."
+        if not whole
+        else f"{number(moved)} of {items(whole)} of {items(len(accounts), 'account')} "
         f"{'stands' if moved == 1 else 'stand'} at the destination, {size(sum(a.bytes for a in accounts))} in all."
     ]
     told.append(_completeness(report))

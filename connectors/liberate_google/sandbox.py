@@ -1,0 +1,50 @@
+"""What `liberate sandbox` and `liberate demo` start of Google's: a Gmail stand-in, and a Takeout file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from liberate.sandbox import Running, Sandbox
+
+DOMAIN = "solros.example"
+
+
+def _missing() -> str | None:
+    for package in ("googleapiclient", "cryptography", "jsonschema"):
+        if find_spec(package) is None:
+            return "Run: pip install 'liberate-migrate[google,sandbox]'"
+    return None
+
+
+@contextmanager
+def _gmail(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
+    from liberate_google.standin import GmailStandin, sample_coop  # noqa: PLC0415 - where it is started
+
+    with GmailStandin() as standin:
+        addresses = sample_coop(standin, DOMAIN)
+        key = folder / "service-account.json"
+        key.unlink(missing_ok=True)
+        standin.service_account_file(key)
+        settings = {"connector": "google", "service_account_file": str(key.absolute()), "endpoint": standin.url}
+        yield Running(settings, tuple(addresses))
+
+
+@contextmanager
+def _takeout(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
+    from liberate_google.standin.sample import Person, sample_takeout  # noqa: PLC0415
+
+    member = Person("gun", "Gun Sjöberg", "sv", ("Odling/Frön", "Kvitton, gamla", "Gräs & blommor"))
+    path = folder / "Takeout" / "Mail" / "All mail.mbox"
+    if not path.exists():  # the same file at every start, so that a second run has nothing to read again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished")
+        sample_takeout(unfinished, member, DOMAIN)
+        unfinished.replace(path)
+    yield Running({"connector": "takeout", "path": str(path.absolute())}, (f"{member.local}@{DOMAIN}",))
+
+
+gmail = Sandbox("gmail", "Gmail, played by a stand-in", "source", _gmail, _missing)
+takeout = Sandbox("takeout", "A Google Takeout file", "source", _takeout, _missing)
