@@ -65,7 +65,7 @@ if whole:
         (group, name, value) for group, names in project["entry-points"].items() for name, value in names.items()
     }
     script = Path(sysconfig.get_path("scripts")) / "liberate"
-    sources = [str(root / folder) for folder in text["tool"]["hatch"]["build"]["only-include"]]
+    sources = [str(root / folder) for folder in text["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]]
     if own.version != project["version"] or points != meant or not script.exists() or not set(sources) <= set(sys.path):
         missing.append("liberate itself")
 elif not missing:
@@ -131,7 +131,7 @@ def _make() -> None:
 
 
 def _install(extra: str) -> None:
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
     if _has(PYTHON, extra, "packages"):
         _say("installing liberate anew")
         pip += ["--no-deps", "--no-build-isolation"]
