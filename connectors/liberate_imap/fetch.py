@@ -1,0 +1,123 @@
+"""Asking for messages by UID: sizes in one round trip, bodies streamed one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from liberate_imap.grammar import GrammarError, Segments, pairs, uid_set
+from liberate_imap.session import Session
+from liberate_imap.wire import Command
+
+WHOLE = 8 << 20
+"""Bytes up to which a message is held in memory whole."""
+
+CHUNK = 1 << 20
+_UID = re.compile(rb"[ (]UID (\d+)", re.IGNORECASE)
+_SIZE = re.compile(rb"[ (]RFC822\.SIZE (\d+)", re.IGNORECASE)
+_FETCH = re.compile(rb"\d+ FETCH ", re.IGNORECASE)
+
+
+def is_fetch(segments: Segments) -> bool:
+    return _FETCH.match(segments[0]) is not None
+
+
+def begin_sizes(session: Session, uids: Sequence[int]) -> Command:
+    wanted = frozenset(uids)
+
+    def ours(segments: Segments) -> bool:
+        return is_fetch(segments) and (uid := _UID.search(segments[0])) is not None and int(uid.group(1)) in wanted
+
+    return session.wire.begin(b"UID FETCH " + uid_set(uids) + b" (UID RFC822.SIZE)", ours)
+
+
+def begin_sizes_from(session: Session, first: int) -> Command:
+    return session.wire.begin(b"UID FETCH %d:* (UID RFC822.SIZE)" % first, is_fetch)
+
+
+def sizes(command: Command) -> dict[int, int]:
+    """UID to size, of those that are there, from a finished begin_sizes."""
+    out: dict[int, int] = {}
+    for segments in command.data:
+        uid, size = _UID.search(segments[0]), _SIZE.search(segments[0])
+        if uid and size:
+            out[int(uid.group(1))] = int(size.group(1))
+    return out
+
+
+def bodies(session: Session, uids: Sequence[int], limit: int = WHOLE) -> Iterator[tuple[int, bytes | None]]:
+    """Each message that is there, with its bytes, in the server's order; None: more than `limit` bytes.
+
+    Bytes are taken from the connection only as the caller comes for them. The folder must be open.
+    Nothing is marked as read (RFC 3501 6.4.5, BODY.PEEK).
+    """
+    if not uids:
+        return
+    # Asking for one byte too many tells "too large" from "just fits" without trusting any size.
+    line = b"UID FETCH " + uid_set(uids) + b" (UID BODY.PEEK[]<0.%d>)" % (limit + 1)
+    command = session.wire.begin(line, is_fetch)
+    try:
+        while True:
+            while command.data:
+                found = body_of(session, command.data.popleft())
+                if found is not None:
+                    uid, data = found
+                    yield uid, data if len(data) <= limit else None
+            if command.reply is not None:
+                break
+            session.wire.receive()
+    finally:
+        command.forget()
+    if not command.reply.ok:
+        raise session.refused(command.reply)
+
+
+def body_of(session: Session, segments: Segments) -> tuple[int, bytes] | None:
+    """UID and bytes of one FETCH response; None if it is about something else, such as changed flags."""
+    if len(segments) == 3 and (match := _UID.search(segments[0]) or _UID.search(b" " + segments[2])):
+        return int(match.group(1)), segments[1]  # the usual case, without taking it apart
+    said = fetched(session, segments)
+    uid = said.get("UID")
+    data = next((value for name, value in said.items() if name.startswith("BODY[]")), None)
+    if not isinstance(uid, bytes) or not uid.isdigit() or not isinstance(data, bytes):
+        return None
+    return int(uid), data
+
+
+def fetched(session: Session, segments: Segments) -> dict[str, object]:
+    """What one FETCH response says, by name."""
+    parts = session.parsed(segments)
+    if len(parts) < 3 or not isinstance(parts[2], list):
+        return {}
+    try:
+        return pairs(parts[2])
+    except GrammarError as error:
+        raise session.wire.broke(f"it said something that is not IMAP ({error})") from error
+
+
+def stream(session: Session, uid: int, offset: int = 0) -> Iterator[bytes]:
+    """One message from `offset` on, in chunks; nothing at all if it is not there or ends before."""
+    while True:
+        line = b"UID FETCH %d (UID BODY.PEEK[]<%d.%d>)" % (uid, offset, CHUNK)
+        command = session.wire.begin(line, is_fetch)
+        answer = session.wire.wait(command)
+        if not answer.ok:
+            raise session.refused(answer)
+        found = [
+            data for got in command.data if (pair := body_of(session, got)) and pair[0] == uid for data in pair[1:]
+        ]
+        if not found or not found[0]:
+            return
+        offset += len(found[0])
+        yield found[0]
+        if len(found[0]) < CHUNK:
+            return
+
+
+def exists(session: Session, uids: Sequence[int]) -> set[int]:
+    """Of these UIDs, those that are there."""
+    command = session.wire.begin(b"UID FETCH " + uid_set(uids) + b" (UID)", is_fetch)
+    answer = session.wire.wait(command)
+    if not answer.ok:
+        raise session.refused(answer)
+    return {int(match.group(1)) for segments in command.data if (match := _UID.search(segments[0]))}

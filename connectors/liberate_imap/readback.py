@@ -1,0 +1,63 @@
+"""Reading back what the destination holds, by receipt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from liberate.connector import Place, Receipt
+from liberate.errors import ItemError
+from liberate_imap import fetch, refusals
+from liberate_imap.grammar import chunks
+from liberate_imap.session import Session
+
+_READ = 200
+
+
+def split(receipt: Receipt) -> tuple[int, int]:
+    """UIDVALIDITY and UID of a receipt."""
+    validity, _, uid = receipt.id.partition(":")
+    return int(validity), int(uid)
+
+
+def open_for(session: Session, place: Place, *, writable: bool = True) -> int | None:
+    """Open the folder afresh, so that what others removed is seen; its UIDVALIDITY, None if it is not there."""
+    selected = session.select(place, writable=writable)
+    return selected.uidvalidity if selected else None
+
+
+def read(session: Session, receipt: Receipt) -> Iterator[bytes]:
+    """The message in chunks. Raises ItemError("gone") if it is no longer there."""
+    validity, uid = split(receipt)
+    if open_for(session, receipt.place) != validity:
+        raise refusals.gone()
+    empty = True
+    for chunk in fetch.stream(session, uid):
+        empty = False
+        yield chunk
+        session.reselect(receipt.place)
+    if empty:
+        raise refusals.gone()
+
+
+def read_back(session: Session, receipts: Sequence[Receipt]) -> Iterator[tuple[Receipt, bytes | ItemError | None]]:
+    """Each receipt once, those of one folder together."""
+    places: defaultdict[Place, list[Receipt]] = defaultdict(list)
+    for receipt in receipts:
+        places[receipt.place].append(receipt)
+    for place, group in places.items():
+        validity = open_for(session, place)
+        wanted: defaultdict[int, list[Receipt]] = defaultdict(list)
+        for receipt in group:
+            if split(receipt)[0] == validity:
+                wanted[split(receipt)[1]].append(receipt)
+            else:
+                yield receipt, refusals.gone()
+        for uids in chunks(sorted(wanted), _READ):
+            session.reselect(place)
+            for uid, data in fetch.bodies(session, uids):
+                for receipt in wanted.pop(uid, ()):
+                    yield receipt, data
+            for uid in uids:
+                for receipt in wanted.pop(uid, ()):
+                    yield receipt, refusals.gone()

@@ -1,0 +1,411 @@
+"""A real Dovecot on loopback, for tests, the demo, the sandbox and the benchmark.
+
+    with Dovecot() as server:
+        server.user("anna", "secret")
+        ...  # imap://anna@127.0.0.1:{server.port}
+
+It needs the programs of Debian's dovecot-imapd and nothing else of the system: no service, no file
+outside its own folders, no port but free ones on loopback. It writes its mail as a default Dovecot
+does (Maildir, mail_fsync = optimized), so that what is measured on it is true elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from liberate.errors import LiberateError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_PATHS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+_LOOPBACK = "127.0.0.1"
+_START_SECONDS = 15.0
+SPECIAL_USE: Mapping[str, str] = {
+    "Archive": "\\Archive",
+    "Drafts": "\\Drafts",
+    "Junk": "\\Junk",
+    "Sent": "\\Sent",
+    "Trash": "\\Trash",
+}
+"""The folders that a usual server calls special, whether they exist yet or not."""
+
+
+class SandboxError(LiberateError):
+    """The server of the sandbox could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the server differs from a plain one."""
+
+    separator: str = "/"
+    prefix: str = ""  # of the personal namespace: "INBOX." is common with separator "."
+    layout: str = "maildir++"  # or "fs": one directory for each folder
+    quota: int | None = None  # bytes each user may store
+    max_message: int | None = None  # bytes of one message
+    tls: bool = False  # a second port with TLS from the first byte; STARTTLS on the first one
+    xoauth2: bool = False  # tokens made by Dovecot.token
+    capability: str | None = None  # announced instead of what the server can do
+    special_use: Mapping[str, str] = field(default_factory=lambda: SPECIAL_USE)
+    config: str = ""  # further lines of dovecot.conf
+
+
+class Dovecot:
+    """One running server; also a context manager."""
+
+    def __init__(self, folder: Path | None = None, options: Options | None = None) -> None:
+        """`folder` receives the mail and stays; None: a temporary one, removed by stop()."""
+        self.options = options or Options()
+        self._temporary = Path(tempfile.mkdtemp(prefix="liberate-dovecot-"))  # short: sockets live in it
+        self._temporary.chmod(0o755)  # mail is read by another user when the server runs as root
+        self.folder = folder or self._temporary / "data"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = _free_port()
+        self.tls_port = _free_port() if self.options.tls else 0
+        self.log = self.folder / "dovecot.log"
+        self.ca_file = self.folder / "ca.pem"
+        self._users: dict[str, str] = {}
+        self._masters: dict[str, str] = {}
+        self._token_key = secrets.token_bytes(32)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._root = os.geteuid() == 0
+        self._mail_user = _mail_user() if self._root else pwd.getpwuid(os.geteuid())
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether this machine has Dovecot's programs."""
+        return _program() is not None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # Accounts ------------------------------------------------------------------------------------
+
+    def user(self, name: str, password: str | None = None) -> str:
+        """An account, also while the server runs; its password, a random one if none is given."""
+        self._users[name] = password or secrets.token_urlsafe(12)
+        self._write_users()
+        return self._users[name]
+
+    def master(self, name: str, password: str | None = None) -> str:
+        """An account that may log in as anybody: as "user*name" or by SASL PLAIN; its password."""
+        self._masters[name] = password or secrets.token_urlsafe(12)
+        self._write_users()
+        return self._masters[name]
+
+    def token(self, user: str, seconds: int = 3600) -> str:
+        """An XOAUTH2 token for that account; expired if `seconds` is negative. Needs Options.xoauth2."""
+        now = int(time.time())
+        head = _base64url(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
+        claims = {"sub": user, "iat": min(now, now + seconds) - 1, "exp": now + seconds}
+        signed = head + b"." + _base64url(json.dumps(claims).encode())
+        return (signed + b"." + _base64url(hmac.digest(self._token_key, signed, hashlib.sha256))).decode()
+
+    def maildir(self, user: str) -> Path:
+        """Where the server keeps that account's mail."""
+        return self.folder / "mail" / user
+
+    # Life ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start, and return once the server greets. Raises SandboxError with what its log says."""
+        program = _program()
+        if program is None:
+            raise SandboxError("Dovecot is not installed on this machine. Install it: apt-get install dovecot-imapd")
+        if self._process is not None:
+            return
+        self._temporary.mkdir(mode=0o755, exist_ok=True)
+        self._write_config()
+        with (self._temporary / "stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [program, "-F", "-c", str(self._temporary / "dovecot.conf")],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,  # so that kill() reaches its helpers and nobody else
+            )
+        try:
+            self._await_greeting()
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Stop in good order, and remove what is temporary. May be called twice."""
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Stop the server and every session at once, as a power cut would; start() brings it back."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop in good order and start again on the same ports with the same mail."""
+        self._end(signal.SIGTERM)
+        self.start()
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if how is signal.SIGKILL:
+            _signal_group(process.pid, signal.SIGKILL)
+        else:
+            process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+        _signal_group(process.pid, signal.SIGKILL)  # sessions that outlive their master
+
+    def _await_greeting(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                with socket.create_connection((_LOOPBACK, self.port), timeout=_START_SECONDS) as connection:
+                    if connection.recv(256).startswith(b"* OK"):
+                        return
+            except OSError:
+                pass
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise SandboxError(f"Dovecot did not start: {self._last_words()}")
+            time.sleep(0.01)
+
+    def _last_words(self) -> str:
+        words = [path.read_text(errors="replace") for path in (self._temporary / "stderr", self.log) if path.exists()]
+        return " ".join("\n".join(words).split()[-60:]) or "it said nothing"
+
+    # Its files -----------------------------------------------------------------------------------
+
+    def _write_users(self) -> None:
+        for name, users in (("users", self._users), ("masters", self._masters)):
+            text = "".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in users.items())
+            _replace(self._temporary / name, text, 0o600)
+
+    def _write_config(self) -> None:
+        mail = self.folder / "mail"
+        mail.mkdir(exist_ok=True)
+        if self._root:
+            shutil.chown(mail, self._mail_user.pw_uid, self._mail_user.pw_gid)
+            self._check_reachable(mail)
+        if self.options.tls and not self.ca_file.exists():
+            _make_certificates(self.folder)
+        keys = self._temporary / "keys" / "default" / "HS256"
+        keys.mkdir(parents=True, exist_ok=True)
+        _replace(keys / "default", base64.b64encode(self._token_key).decode(), 0o600)
+        self._write_users()
+        _replace(self._temporary / "oauth2.conf", self._oauth2_config(), 0o600)
+        _replace(self._temporary / "dovecot.conf", self._config(), 0o600)
+
+    def _check_reachable(self, folder: Path) -> None:
+        for path in (folder, *folder.parents):
+            if path != folder and not path.stat().st_mode & 0o001:
+                raise SandboxError(
+                    f"Dovecot reads mail as {self._mail_user.pw_name}, who may not enter {path}. "
+                    f"Run: chmod o+x {path}, or name another folder."
+                )
+
+    def _oauth2_config(self) -> str:
+        return (
+            "introspection_mode = local\n"
+            f"local_validation_key_dict = fs:posix:prefix={self._temporary}/keys/\n"
+            "username_attribute = sub\n"
+        )
+
+    def _config(self) -> str:
+        o = self.options
+        me = pwd.getpwuid(os.geteuid()).pw_name
+        own = self._temporary
+        layout = "" if o.layout == "maildir++" else ":LAYOUT=fs"
+        plugins, plugin_lines = ("quota", "imap_quota"), []
+        if o.quota is not None or o.max_message is not None:
+            plugin_lines.append("  quota = count:User quota")
+            plugin_lines.append("  quota_vsizes = yes")
+            if o.quota is not None:
+                plugin_lines.append(f"  quota_rule = *:bytes={o.quota}")
+                plugin_lines.append("  quota_grace = 0")
+            if o.max_message is not None:
+                plugin_lines.append(f"  quota_max_mail_size = {o.max_message}")
+        special = "\n".join(
+            f'  mailbox "{name}" {{\n    special_use = {attribute}\n  }}' for name, attribute in o.special_use.items()
+        )
+        lines = [
+            f"base_dir = {own}/run",
+            f"state_dir = {own}/state",
+            f"log_path = {self.log}",
+            f"info_log_path = {self.log}",
+            "protocols = imap",
+            f"listen = {_LOOPBACK}",
+            "instance_name = liberate-sandbox",
+            "verbose_proctitle = no",
+            "mail_max_userip_connections = 200",
+            "auth_failure_delay = 0",
+            "auth_mechanisms = plain login" + (" xoauth2 oauthbearer" if o.xoauth2 else ""),
+            "auth_master_user_separator = *",
+            f"mail_location = maildir:{self.folder}/mail/%u{layout}",
+            "first_valid_uid = 1",
+            f"ssl = {'yes' if o.tls else 'no'}",
+            f"imap_capability = {o.capability}" if o.capability else "",
+            # A master may log in only as somebody who exists: the next passdb decides that.
+            f"passdb {{\n  driver = passwd-file\n  master = yes\n  result_success = continue\n  args = {own}/masters\n}}",
+            f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {own}/oauth2.conf\n}}"
+            if o.xoauth2
+            else "",
+            f"passdb {{\n  driver = passwd-file\n  args = {own}/users\n}}",
+            f"userdb {{\n  driver = passwd-file\n  args = {own}/users\n"
+            f"  override_fields = uid={self._mail_user.pw_uid} gid={self._mail_user.pw_gid}"
+            f" home={self.folder}/mail/%u\n}}",
+            f'namespace inbox {{\n  inbox = yes\n  separator = {o.separator}\n  prefix = "{o.prefix}"\n{special}\n}}',
+            "service imap-login {\n  service_count = 0\n  process_min_avail = 1\n  chroot =\n"
+            f"  inet_listener imap {{\n    port = {self.port}\n  }}\n"
+            f"  inet_listener imaps {{\n    port = {self.tls_port}\n    ssl = yes\n  }}\n}}",
+            # A wrong password must not make the next right one from the same address wait.
+            "service anvil {\n  chroot =\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}",
+            "service imap {\n  process_limit = 400\n}",
+            o.config,
+        ]
+        if o.tls:
+            lines += [f"ssl_cert = <{self.folder}/server.pem", f"ssl_key = <{self.folder}/server.key"]
+        if self._root:
+            lines += ["service auth {\n  user = root\n}"]
+        else:
+            group = self._group()
+            lines += [
+                f"default_login_user = {me}",
+                f"default_internal_user = {me}",
+                f"default_internal_group = {group}",
+            ]
+        if plugin_lines:
+            lines += [
+                f"mail_plugins = {plugins[0]}",
+                f"protocol imap {{\n  mail_plugins = {' '.join(plugins)}\n}}",
+                "plugin {\n" + "\n".join(plugin_lines) + "\n}",
+            ]
+        return "\n".join(line for line in lines if line) + "\n"
+
+    def _group(self) -> str:
+        import grp  # noqa: PLC0415 - only where an ordinary user runs it
+
+        return grp.getgrgid(self._mail_user.pw_gid).gr_name
+
+
+def _program() -> str | None:
+    return shutil.which("dovecot", path=os.pathsep.join((os.environ.get("PATH", ""), *_PATHS)))
+
+
+def _mail_user() -> pwd.struct_passwd:
+    # Dovecot never lets root read mail; "mail" is on every Debian, "nobody" everywhere.
+    for name in ("mail", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise SandboxError('Dovecot needs a user named "mail" or "nobody" on this machine, and there is none.')
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _signal_group(pid: int, how: signal.Signals) -> None:
+    try:
+        os.killpg(pid, how)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
+    """Write a file whole: the server may read it at any moment."""
+    new = path.with_name(path.name + ".new")
+    new.touch(mode=mode)
+    new.write_text(text)
+    new.replace(path)
+
+
+def _base64url(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _make_certificates(folder: Path) -> None:
+    """An authority (ca.pem) and a certificate for localhost and 127.0.0.1, good for a day."""
+    import datetime  # noqa: PLC0415
+    import ipaddress  # noqa: PLC0415
+
+    try:
+        from cryptography import x509  # noqa: PLC0415
+        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+        from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: PLC0415
+    except ImportError as error:
+        raise SandboxError(
+            "A sandbox with TLS needs the package cryptography. Run: pip install 'liberate-migrate[sandbox]'"
+        ) from error
+
+    now = datetime.datetime.now(datetime.UTC)
+    start, end = now - datetime.timedelta(hours=1), now + datetime.timedelta(days=1)
+
+    def named(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = named("liberate sandbox authority")
+    ca = (
+        x509.CertificateBuilder()
+        .subject_name(ca_name)
+        .issuer_name(ca_name)
+        .public_key(ca_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(_LOOPBACK))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(named("localhost"))
+        .issuer_name(ca_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(end)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
+    (folder / "server.pem").write_bytes(certificate.public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _replace(folder / "server.key", private.decode(), 0o600)

@@ -1,0 +1,253 @@
+"""A logged-in connection and what the server said about itself: capabilities, namespace, folders."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from liberate.connector import Account
+from liberate.errors import LiberateError, TransientError
+from liberate.mail import Role
+from liberate_imap import names, refusals
+from liberate_imap.grammar import GrammarError, Reply, Segments, pairs, reply, values
+from liberate_imap.login import connect
+from liberate_imap.settings import ImapSettings
+from liberate_imap.wire import Step, Wire
+
+if TYPE_CHECKING:
+    from imapclient import IMAPClient
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of LIST."""
+
+    name: str  # decoded, as the server spells it, prefix and all
+    separator: str  # "" where the server has no levels
+    attributes: frozenset[str]  # in lower case: "\\noselect", "\\sent" ...
+
+    @property
+    def selectable(self) -> bool:
+        return not self.attributes & {"\\noselect", "\\nonexistent"}
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What SELECT or EXAMINE said."""
+
+    name: str
+    uidvalidity: int
+    uidnext: int | None
+    exists: int
+    highest_modseq: int | None
+    permanent: frozenset[str] | None  # PERMANENTFLAGS in lower case; None: the server did not say
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What STATUS said; None where the server left something out."""
+
+    uidvalidity: int | None = None
+    uidnext: int | None = None
+    messages: int | None = None
+    size: int | None = None
+    highest_modseq: int | None = None
+    append_limit: int | None = None
+
+
+class Session:
+    """One connection. Every method raises TransientError once it is broken."""
+
+    def __init__(self, settings: ImapSettings, account: Account, step: Step | None = None) -> None:
+        client = connect(settings, account)
+        self.whose = f"{account.name}'s mailbox at {settings.host}"
+        try:
+            told = client.capabilities()
+            self.capabilities = frozenset(c.decode("ascii", "replace").upper() for c in told)
+            # From here on nothing of IMAPClient reads or writes: it only closes the socket.
+            self.wire = Wire(client.socket(), _Closer(client), f"{settings.host}:{settings.real_port}", step)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                client.shutdown()
+            if isinstance(error, Exception) and not isinstance(error, LiberateError):
+                raise TransientError(f"{self.whose}: the connection broke after the login.") from error
+            raise
+        self.selected: str | None = None  # the folder open behind all commands sent so far
+        try:
+            self.prefix, self.separator = self._namespace()
+        except BaseException:
+            self.wire.close()
+            raise
+
+    def has(self, capability: str) -> bool:
+        return capability in self.capabilities
+
+    def append_limit(self) -> int | None:
+        """APPENDLIMIT for every folder (RFC 7889); None: none, or each folder has its own."""
+        for capability in self.capabilities:
+            if capability.startswith("APPENDLIMIT=") and capability[12:].isdigit():
+                return int(capability[12:])
+        return None
+
+    def close(self) -> None:
+        """Log out if nothing is under way, else let the connection go."""
+        try:
+            if self.wire.usable and self.wire.idle:
+                self.wire.wait(self.wire.begin(b"LOGOUT"))
+        except TransientError:
+            pass
+        finally:
+            self.wire.close()
+
+    # Questions -----------------------------------------------------------------------------------
+
+    def ask(self, line: bytes, what: bytes = b"") -> tuple[Reply, list[Segments]]:
+        """Send one command and wait: its reply, and the untagged responses that begin with `what`."""
+        command = self.wire.begin(line, (lambda segments: segments[0].upper().startswith(what)) if what else None)
+        answer = self.wire.wait(command)
+        return answer, list(command.data)
+
+    def must(self, line: bytes, what: bytes = b"") -> list[Segments]:
+        """As ask, for what a server in order does not refuse. Raises what the refusal means."""
+        answer, data = self.ask(line, what)
+        if not answer.ok:
+            raise self.refused(answer)
+        return data
+
+    def refused(self, answer: Reply) -> LiberateError:
+        return refusals.general(answer, self.whose) or TransientError(
+            f"{self.whose} refused a command: {refusals.said(answer)}."
+        )
+
+    def _namespace(self) -> tuple[str, str]:
+        """The personal prefix and the separator (RFC 2342), or what LIST says of them."""
+        if self.has("NAMESPACE"):
+            for segments in self.must(b"NAMESPACE", b"NAMESPACE "):
+                with contextlib.suppress(IndexError, TypeError, AttributeError):
+                    prefix, separator = self.parsed(segments)[1][0][:2]
+                    return names.decode(prefix), (separator or b"").decode("ascii", "replace")
+        for segments in self.must(b'LIST "" ""', b"LIST "):
+            listed = self._listed(segments)
+            if listed:
+                return "", listed.separator
+        return "", ""
+
+    def folders(self, pattern: str = "*") -> Iterator[Listed]:
+        """Every folder whose name matches, special-use attributes included where the server has them."""
+        returning = b" RETURN (SPECIAL-USE)" if self.has("SPECIAL-USE") and self.has("LIST-EXTENDED") else b""
+        for segments in self.must(b'LIST "" ' + names.quoted(pattern) + returning, b"LIST "):
+            listed = self._listed(segments)
+            if listed is not None:
+                yield listed
+
+    def _listed(self, segments: Segments) -> Listed | None:
+        parts = self.parsed(segments)
+        if len(parts) < 4 or not isinstance(parts[1], list):
+            return None
+        attributes = frozenset(a.decode("ascii", "replace").lower() for a in parts[1] if isinstance(a, bytes))
+        name = parts[3] if isinstance(parts[3], bytes) else b"NIL"  # a folder may be called that
+        return Listed(names.decode(name), (parts[2] or b"").decode("ascii", "replace"), attributes)
+
+    def status(self, name: str, *items: str) -> Status | None:
+        """What the server says about a folder; None if it does not have it."""
+        wanted = items or ("UIDVALIDITY", "UIDNEXT")
+        answer, data = self.ask(b"STATUS " + names.quoted(name) + f" ({' '.join(wanted)})".encode(), b"STATUS ")
+        if not answer.ok:
+            error = refusals.general(answer, self.whose)
+            if error is not None:
+                raise error
+            return None
+        for segments in data:
+            parts = self.parsed(segments)
+            if isinstance(parts[-1], list):
+                return _status(pairs(parts[-1]))
+        return Status()
+
+    def select(self, name: str, *, writable: bool, condstore: bool = False) -> Selected | None:
+        """Open the folder; None if the server will not. EXAMINE where nothing is to be written."""
+        line = (b"SELECT " if writable else b"EXAMINE ") + names.quoted(name) + (b" (CONDSTORE)" if condstore else b"")
+        self.selected = None
+        command = self.wire.begin(line, _any)
+        answer = self.wire.wait(command)
+        if not answer.ok:
+            error = refusals.general(answer, self.whose)
+            if error is not None:
+                raise error
+            return None
+        self.selected = name
+        return _selected(name, list(command.data))
+
+    def reselect(self, name: str) -> None:
+        """Have the folder open for the commands that follow, without waiting. It was opened before."""
+        if self.selected != name:
+            self.wire.begin(b"SELECT " + names.quoted(name)).forget()
+            self.selected = name
+
+    def parsed(self, segments: Segments) -> list[Any]:
+        """The parts of a response. Raises TransientError, and drops the connection, if it has none."""
+        try:
+            return values(segments)
+        except GrammarError as error:
+            raise self.wire.broke(f"it said something that is not IMAP ({error})") from error
+
+
+class _Closer:
+    """Closes what IMAPClient opened."""
+
+    def __init__(self, client: IMAPClient) -> None:
+        self._client: IMAPClient | None = client
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(OSError):
+                client.shutdown()
+
+
+def _any(_segments: Segments) -> bool:
+    return True
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, (bytes, str)) and value.isdigit() else None
+
+
+def _status(said: dict[str, Any]) -> Status:
+    return Status(
+        uidvalidity=_number(said.get("UIDVALIDITY")),
+        uidnext=_number(said.get("UIDNEXT")),
+        messages=_number(said.get("MESSAGES")),
+        size=_number(said.get("SIZE")),
+        highest_modseq=_number(said.get("HIGHESTMODSEQ")),
+        append_limit=_number(said.get("APPENDLIMIT")),
+    )
+
+
+def _selected(name: str, data: list[Segments]) -> Selected:
+    codes: dict[str, str] = {}
+    exists = 0
+    for segments in data:
+        head = reply(segments[0])
+        if head is not None:
+            if head.code:
+                codes[head.code] = head.argument
+            continue
+        words = segments[0].split()
+        if len(words) == 2 and words[1].upper() == b"EXISTS" and words[0].isdigit():
+            exists = int(words[0])
+    permanent = codes.get("PERMANENTFLAGS")
+    return Selected(
+        name=name,
+        uidvalidity=_number(codes.get("UIDVALIDITY")) or 0,
+        uidnext=_number(codes.get("UIDNEXT")),
+        exists=exists,
+        highest_modseq=_number(codes.get("HIGHESTMODSEQ")),
+        permanent=None if permanent is None else frozenset(permanent.strip("()").lower().split()),
+    )
+
+
+def role_of(listed: Listed) -> Role | None:
+    """What the server says the folder is for."""
+    return next((names.SPECIAL_USE[a] for a in sorted(listed.attributes) if a in names.SPECIAL_USE), None)
