@@ -1,1 +1,10 @@
-"""What a connector's author tests with: the conformance suite, faults and crashes."""
+"""What a connector's author tests with: the conformance suite, faults and crashes.
+
+    memory      a source and destinations that are right by the contract, and contents to compare
+    plans       a plan for a test, without a file
+    faults      wrappers that fail when told to: instead of acting, after acting, or half-way
+    crash       stops a job at each of its steps, in this process or by SIGKILL in another
+    contracts   the suite itself: subclass a contract, give it a fixture
+
+pytest is needed for `contracts` only.
+"""
