@@ -85,7 +85,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
 def _grouped(db: sa.Connection, column: sa.ColumnElement[Any], which: sa.ColumnElement[bool]) -> dict[str, int]:
     """How many items there are of each value of the column."""
     query = sa.select(column, sa.func.count()).where(which).group_by(column)
-    return dict(db.execute(query).tuples().all())
+    return {row[0]: row[1] for row in db.execute(query)}
 
 
 def _state(
