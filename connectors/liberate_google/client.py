@@ -21,7 +21,7 @@ from liberate_google.settings import GoogleSettings
 Answer: TypeAlias = dict[str, Any]
 
 _log = logging.getLogger(__name__)
-_TRIES = 3  # for one page of a listing: a restart would cost all the pages before it
+_TRIES = 4  # for one page of a listing: a restart would cost all the pages before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Client:
         return outcome
 
     def call(self, method: str, request: Any, expect: Trouble | None = None) -> Answer | Failure:
-        """The answer. A passing failure is tried again twice, any other is raised; the `expect`ed one is returned."""
+        """The answer. A passing failure is tried again a few times, any other is raised; the `expect`ed one is returned."""
         for tries in range(1, _TRIES + 1):
             outcome = self.attempt(method, request)
             if not isinstance(outcome, Failure) or outcome.trouble is expect:
@@ -132,8 +132,8 @@ class Client:
         """
         out: dict[str, Answer | Failure] = {}
 
-        def told(key: str, answer: Answer | None, error: Exception | None) -> None:
-            out[key] = self._failure(error) if error is not None else (answer or {})
+        def told(key: str, answer: Any, error: Exception | None) -> None:
+            out[key] = self._failure(error) if error is not None else _whole(answer)
 
         bundle = self._api.new_batch_http_request(callback=told)
         for key, request in requests.items():
@@ -162,8 +162,7 @@ class Client:
         from googleapiclient import errors  # noqa: PLC0415
 
         try:
-            answer: Answer = execute()
-            return answer
+            return _whole(execute())
         except google.auth.exceptions.TransportError:
             return Failure(Trouble.SERVER)
         except google.auth.exceptions.GoogleAuthError as error:
@@ -230,6 +229,11 @@ class Client:
         finally:
             if response is not None:
                 response.close()
+
+
+def _whole(answer: Any) -> Answer | Failure:
+    """The answer, if it is one: the library gives JSON that was cut back as text, as if nothing were wrong."""
+    return answer if isinstance(answer, dict) else Failure(Trouble.SERVER)
 
 
 def _untrusted(error: Exception) -> AccountError:

@@ -103,11 +103,14 @@ class Pacer:
         return self._rates[self._step]
 
     def room(self, method: str) -> int:
-        """How many calls of this method fit into one burst of one mailbox; at least 1."""
+        """How many calls of this method go well together for one mailbox; at least 1.
+
+        Half a burst: batches of two thirds of one would leave a third of the rate unused.
+        """
         rate = self.rate
         if rate.list is None:
             return 1 << 30
-        return max(1, int(rate.user_units * BURST / MINUTE) // rate.list.price(method))
+        return max(1, int(rate.user_units * BURST / MINUTE / 2) // rate.list.price(method))
 
     @contextmanager
     def turn(self, user: str, method: str, count: int = 1) -> Iterator[None]:
