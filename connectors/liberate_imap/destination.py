@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from liberate.connector import Account, Batch, Body, Change, Collection, Outcome, Place, Receipt, Slot, Taken
 from liberate.errors import ItemError, TransientError
 from liberate.naming import Rules
-from liberate_imap import readback
+from liberate_imap import readback, refusals
 from liberate_imap.append import Writer
 from liberate_imap.copying import Copier
 from liberate_imap.find import Clock, Finder
@@ -35,6 +35,8 @@ class ImapDestination:
     `step` is called before and after each piece on the wire; `now` and `clock` are the time of day
     and the time that waits are measured by.
     """
+
+    line_ends: Literal["any", "crlf"] = "crlf"  # RFC 3501 4.3
 
     def __init__(
         self,
@@ -93,7 +95,7 @@ class ImapDestination:
     def rules(self) -> Rules:
         """What this very server takes, found out by making and deleting folders of our own once."""
         if self._rules is None:
-            self._rules = probe(self._open, self._settings.folder_path)
+            self._rules = probe(self._open, self._settings.folder_path, self._now())
         return self._rules
 
     def prepare(self, collection: Collection) -> Place:
@@ -105,7 +107,7 @@ class ImapDestination:
         """ "UIDVALIDITY:UIDNEXT" as the server says them now."""
         status = self._open.status(place, "UIDVALIDITY", "UIDNEXT")
         if status is None:
-            raise TransientError(f"{self._open.whose} has no folder {place} any more; it will be made again.")
+            raise refusals.no_folder(self._open.whose, place)
         if status.uidvalidity is None or status.uidnext is None:
             # Optional in IMAP4rev1 on paper only; without UIDNEXT everything is looked at later.
             selected = self._open.select(place, writable=True)

@@ -1,76 +1,102 @@
 """Which names this very server takes, found out by making folders of our own and deleting them again.
 
 No list of rules is right for every server: Dovecot refuses "." in Maildir++ folders whatever its
-separator, and takes it with another layout; others trim blanks or fold case. So each character that
-could matter is tried in the middle, at the front and at the end of a name, all in one round trip;
-one LIST then tells what is really there, and a second round trip removes it.
+separator, and takes it with another layout; others trim blanks or fold case. So symbols are tried in
+the middle, at the front and at the end of a name. LIST, not the answer to CREATE, tells which names
+are there as they were meant. A folder costs a server some milliseconds, so symbols are tried together
+first, and one by one only where something among them is refused.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
+from collections.abc import Iterable
+from datetime import datetime
 
 from liberate.naming import Rules
 from liberate_imap import names
 from liberate_imap.session import Session
 
 _STEM = "liberate-probe-"
-_SYMBOLS = tuple(char for char in string.punctuation + " ")
-_LENGTHS = (64, 100, 128, 160, 180, 200, 210, 220, 225, 230, 235, 240, 245, 250, 253, 255, 300, 500, 1000)
-_PATHS = (100, 150, 200, 210, 220, 230, 235, 240, 245, 250, 253, 255, 400, 500, 1000, 2000, 4000)
+_OURS = re.compile(r".?liberate-probe-([0-9a-f]{8,12})-[0-9a-f]{8}-")
+_STALE = 3600  # seconds
+_SYMBOLS = string.punctuation + " "
+_AT_THE_END = ". "  # what file systems and servers are known to trim there
+_LENGTHS = (64, 100, 128, 160, 180, 200, 220, 230, 240, 245, 250, 253, 255, 500, 1000)
+_PATHS = (100, 150, 200, 220, 230, 240, 245, 250, 253, 255, 500, 1000, 2000, 4000)
 _LEVEL = 60  # bytes of each level when whole paths are tried
 
 _CAUTIOUS = frozenset('./\\~%*"&#<>|?:{}[]^`')
 """Not in any name where nothing could be found out."""
 
 
-def probe(session: Session, under: tuple[str, ...]) -> Rules:
+def probe(session: Session, under: tuple[str, ...], now: datetime) -> Rules:
     """The rules for names below the folder `under`. Leaves no folder behind that was not there."""
-    stem = f"{_STEM}{secrets.token_hex(4)}"
-    tried = _Tried(session, stem)
-    symbols = [char for char in _SYMBOLS if char != session.separator]
-    plain = tried.add(f"{stem}-plain")
-    middle = {char: tried.add(f"{stem}-m{char}m") for char in symbols}
-    first = {char: tried.add(f"{char}{stem}-f") for char in symbols}
-    last = {char: tried.add(f"{stem}-l{ord(char):02x}{char}") for char in symbols}
-    lower, upper = tried.add(f"{stem}-case"), tried.add(f"{stem}-CASE")
-    lengths = {size: tried.add(_long(stem, size)) for size in _LENGTHS}
-    paths = {size: tried.add(_deep(stem, size, session.separator)) for size in _PATHS} if session.separator else {}
+    trial = _Trial(session, now)
     try:
-        tried.make()
+        return _rules(trial, session.separator, under)
     finally:
         if session.wire.usable:
-            tried.remove()
-    made = tried.made
+            trial.clean_up()
 
-    separator = frozenset(session.separator)
-    if plain not in made:  # the account may make no folders at all, or not so many
+
+def _rules(trial: _Trial, separator: str, under: tuple[str, ...]) -> Rules:
+    symbols = [char for char in _SYMBOLS if char != separator]
+    lengths = {size: _long(trial.stem, size) for size in _LENGTHS}
+    paths = {size: _deep(trial.stem, size, separator) for size in _PATHS} if separator else {}
+    first = {char: f"{char}{trial.stem}-first" for char in symbols}
+    last = {char: f"{trial.stem}-last{ord(char):02x}{char}" for char in _AT_THE_END if char != separator}
+    plain, lower, upper = (f"{trial.stem}-{end}" for end in ("plain", "case", "CASE"))
+    singles = (plain, lower, upper, *lengths.values(), *paths.values(), *first.values(), *last.values())
+    made = trial.make(singles)
+    always = frozenset(separator)
+    if plain not in made:  # this account may make no folders at all
         return Rules(
-            forbidden=_CAUTIOUS | separator,
+            forbidden=_CAUTIOUS | always,
             first=frozenset(" "),
             last=frozenset(" "),
             reserved_top=frozenset({"inbox"}),
-            max_bytes=100,
-            max_path=200,
+            max_bytes=_LENGTHS[1],
+            max_path=_PATHS[2],
             measure=names.measure,
             caseless=True,
-            line_ends="crlf",
         )
-    forbidden = frozenset(char for char, name in middle.items() if name not in made) | separator
-    used = names.measure(session.separator.join((*under, ""))) if under else 0
-    max_path = max((size for size, name in paths.items() if name in made), default=max(_LENGTHS)) - used
+    forbidden = _refused_within(trial, symbols) | always
+    used = names.measure(separator.join((*under, ""))) if under else 0
+    longest = max((size for size, name in lengths.items() if name in made), default=_LENGTHS[0])
+    deepest = max((size for size, name in paths.items() if name in made), default=longest)
     return Rules(
         forbidden=forbidden,
         first=frozenset(char for char, name in first.items() if name not in made) - forbidden,
         last=frozenset(char for char, name in last.items() if name not in made) - forbidden,
         reserved_top=frozenset({"inbox"}),
-        max_bytes=max((size for size, name in lengths.items() if name in made), default=64),
-        max_path=max_path,
+        max_bytes=min(longest, deepest - used),
+        max_path=deepest - used,
         measure=names.measure,
-        caseless=not (lower in made and upper in made),
-        line_ends="crlf",
+        caseless=not {lower, upper} <= made,
     )
+
+
+def _refused_within(trial: _Trial, symbols: list[str]) -> frozenset[str]:
+    """The symbols that a name may not hold, by halving what is refused together."""
+    suspects = [symbols]
+    refused: set[str] = set()
+    turn = 0
+    while suspects:
+        turn += 1
+        tried = {f"{trial.stem}-in{turn}-{at}x{'x'.join(group)}x": group for at, group in enumerate(suspects)}
+        made = trial.make(tried)
+        suspects = []
+        for name, group in tried.items():
+            if name in made:
+                continue
+            if len(group) == 1:
+                refused.update(group)
+            else:
+                suspects += [group[: len(group) // 2], group[len(group) // 2 :]]
+    return frozenset(refused)
 
 
 def _long(stem: str, size: int) -> str:
@@ -90,36 +116,33 @@ def _deep(stem: str, size: int, separator: str) -> str:
     return separator.join(levels)
 
 
-class _Tried:
-    """The names of one probe."""
+class _Trial:
+    """The folders of one probe, all of them recognisable as ours."""
 
-    def __init__(self, session: Session, stem: str) -> None:
+    def __init__(self, session: Session, now: datetime) -> None:
         self._session = session
-        self._stem = stem
-        self._names: list[str] = []
-        self.made: set[str] = set()
+        self._now = int(now.timestamp())
+        self.stem = f"{_STEM}{self._now:x}-{secrets.token_hex(4)}"
 
-    def add(self, name: str) -> str:
-        """The name to try, prefix and all."""
-        full = self._session.prefix + name
-        self._names.append(full)
-        return full
-
-    def make(self) -> None:
-        """Create them all, and see which are there as they were meant."""
-        wire = self._session.wire
-        for command in [wire.begin(b"CREATE " + names.quoted(name)) for name in self._names]:
+    def make(self, wanted: Iterable[str]) -> set[str]:
+        """Create them all behind one another; those that are there as they were meant."""
+        wire, prefix = self._session.wire, self._session.prefix
+        wanted = list(wanted)
+        for command in [wire.begin(b"CREATE " + names.quoted(prefix + name)) for name in wanted]:
             wire.wait(command)
-        there = {listed.name for listed in self._session.folders(f"*{self._stem}*")}
-        self.made = there.intersection(self._names)
+        there = {listed.name.removeprefix(prefix) for listed in self._session.folders(f"*{self.stem}*")}
+        return there.intersection(wanted)
 
-    def remove(self) -> None:
-        """Delete what is there of this probe, and of earlier ones that died, deepest first."""
-        wire = self._session.wire
-        ours = [listed.name for listed in self._session.folders(f"*{_STEM}*") if self._ours(listed.name)]
+    def clean_up(self) -> None:
+        """Delete the folders of this probe, and of earlier ones that died, deepest first."""
+        session = self._session
+        found = [listed.name for listed in session.folders(f"*{_STEM}*")]
+        ours = [name for name in found if self._may_go(name.removeprefix(session.prefix))]
         ours.sort(key=len, reverse=True)
-        for command in [wire.begin(b"DELETE " + names.quoted(name)) for name in ours]:
-            wire.wait(command)
+        for command in [session.wire.begin(b"DELETE " + names.quoted(name)) for name in ours]:
+            session.wire.wait(command)
 
-    def _ours(self, name: str) -> bool:
-        return _STEM in name.removeprefix(self._session.prefix)[: len(_STEM) + 1]
+    def _may_go(self, name: str) -> bool:
+        """Whether the folder is of this probe, or of one that must have died: others may be at work."""
+        match = _OURS.match(name)
+        return match is not None and (self.stem in name or int(match.group(1), 16) < self._now - _STALE)

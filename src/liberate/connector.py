@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NewType, Protocol, TypeAlias, runtime_checkable
 
 from liberate.errors import ItemError
 from liberate.naming import Rules
@@ -180,9 +180,12 @@ class Source(Protocol):
 
 
 class Destination(Protocol):
+    line_ends: Literal["any", "crlf"]
+    """Of mail: "crlf" where bodies shall arrive with every line end as CRLF (IMAP)."""
+
     @property
     def rules(self) -> Rules:
-        """What names and bodies this destination takes; asked once for each opened destination."""
+        """What names this destination takes. Asked only when something is named, so it may cost a look."""
         ...
 
     def prepare(self, collection: Collection) -> Place:

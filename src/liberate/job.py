@@ -490,7 +490,7 @@ class SliceRun:
     def _write_spooled(self, row: Row) -> None:
         item = row.item
         chunks = checked(self._ends.source.read(item), item.size, item.digests.get("sha256"))
-        crlf = self._ends.places.rules.line_ends == "crlf"
+        crlf = self._ends.destination.line_ends == "crlf"
         with SpooledMail(chunks, self._desk.scratch, crlf=crlf) as body:
             row.size, row.digests = body.size, body.digests
             self._mark([row])
@@ -680,7 +680,7 @@ class SliceRun:
                 row.mark = self._marks[number]
 
     def _wire(self, body: bytes) -> bytes:
-        if self._claim.collection.kind is Kind.MAIL and self._ends.places.rules.line_ends == "crlf":
+        if self._claim.collection.kind is Kind.MAIL and self._ends.destination.line_ends == "crlf":
             return wire_form(body)
         return body
 

@@ -130,8 +130,10 @@ def pages(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def forms_text(digests: Mapping[str, str]) -> str | None:
     """The digests besides sha256, which has a column of its own: few messages have any."""
-    if len(digests) < 2 and "sha256" in digests:
+    if len(digests) == 1 and "sha256" in digests:
         return None
+    if len(digests) == 2 and "sha256" in digests and "sha256-wire" in digests:  # most mail that was kept in files
+        return f'{{"sha256-wire":"{digests["sha256-wire"]}"}}'
     rest = {name: value for name, value in digests.items() if name != "sha256"}
     return json.dumps(rest) if rest else None
 

@@ -97,7 +97,7 @@ _SERVED_ENDS = re.compile(rb"\r+\n")
 def wire_form(data: bytes) -> bytes:
     """The message with each lone LF made CRLF and nothing else changed: what IMAP takes (RFC 3501 4.3)."""
     if b"\r" not in data:
-        return data.replace(b"\n", b"\r\n")
+        return data.replace(b"\n", b"\r\n") if b"\n" in data else data
     if data.count(b"\n") == data.count(b"\r\n"):
         return data
     return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
@@ -117,15 +117,19 @@ def fingerprint(data: bytes, wire: bytes | None = None) -> dict[str, str]:
     their served form; each of the latter two is left out where it equals the one before it.
     `wire` is wire_form(data) if the caller has it.
     """
-    out = {"sha256": hashlib.sha256(data).hexdigest()}
+    exact = hashlib.sha256(data, usedforsecurity=False).hexdigest()
     if wire is None:
         wire = wire_form(data)
-    if wire is not data and wire != data:
-        out["sha256-wire"] = hashlib.sha256(wire).hexdigest()
-    if b"\r\r" in wire or b"\0" in wire or wire.endswith(b"\r"):
+    if wire is data:
+        out = {"sha256": exact}
+        odd = b"\r\r" in data or b"\0" in data or data.endswith(b"\r")
+    else:
+        out = {"sha256": exact, "sha256-wire": hashlib.sha256(wire, usedforsecurity=False).hexdigest()}
+        odd = b"\0" in data or (b"\r" in data and (b"\r\r" in wire or wire.endswith(b"\r")))
+    if odd:
         served = served_form(wire)
         if served != wire:
-            out["sha256-served"] = hashlib.sha256(served).hexdigest()
+            out["sha256-served"] = hashlib.sha256(served, usedforsecurity=False).hexdigest()
     return out
 
 

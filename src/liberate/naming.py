@@ -6,7 +6,6 @@ import hashlib
 import unicodedata
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import Literal
 
 QUOTE = "\u201b"  # ‛ stands before a character that is meant literally although it is a stand-in
 _FULL_WIDTH = 0xFEE0  # "!" to "~" have full-width twins at this distance (U+FF01 to U+FF5E)
@@ -16,7 +15,7 @@ _CONTROLS = 0x2400  # ␀ and so on: pictures of the control characters
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a destination takes as a name and as a body."""
+    """What a destination takes as a name."""
 
     forbidden: frozenset[str] = frozenset()  # characters, besides controls, that no segment may hold
     first: frozenset[str] = frozenset()  # characters that no segment may begin with
@@ -27,7 +26,6 @@ class Rules:
     max_path: int = 4000  # of a whole path, as `measure` counts it
     measure: Callable[[str], int] = lambda text: len(text.encode("utf-8", "surrogatepass"))
     caseless: bool = False  # names that differ only in case are one name
-    line_ends: Literal["any", "crlf"] = "any"  # "crlf": bodies arrive with every line end as CRLF
 
 
 def _stand_in(char: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from liberate.connector import (
     Account,
@@ -339,11 +339,13 @@ class Store:
             }
 
 
-_MAILBOX_RULES = Rules(forbidden=frozenset("/\\"), reserved_top=frozenset({"inbox"}), line_ends="crlf")
+_MAILBOX_RULES = Rules(forbidden=frozenset("/\\"), reserved_top=frozenset({"inbox"}))
 
 
 class MailboxDestination:
     """Appends, numbers what it gets, and stores twice what is sent twice: the hardest place to be exact in."""
+
+    line_ends: Literal["any", "crlf"] = "crlf"
 
     def __init__(
         self,
@@ -496,6 +498,8 @@ class MailboxDestination:
 class PlainMailboxDestination:
     """An appending destination with no power besides Marked: one item a call, no copies, no updates."""
 
+    line_ends: Literal["any", "crlf"] = "crlf"
+
     def __init__(self, store: Store, *, rules: Rules = _MAILBOX_RULES, step: Callable[[str], None] = unwatched) -> None:
         inner = MailboxDestination(store, rules=rules, step=step)
         self.rules = rules
@@ -511,6 +515,8 @@ _FOLDER_RULES = Rules(forbidden=frozenset('/\\:*?"<>|'), last=frozenset(". "), c
 
 class FolderDestination:
     """Keeps each item under its name, as file servers do; the name is never anybody else's."""
+
+    line_ends: Literal["any", "crlf"] = "any"
 
     def __init__(self, store: Store, *, rules: Rules = _FOLDER_RULES, step: Callable[[str], None] = unwatched) -> None:
         self._store = store
