@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from liberate.connector import Account, Connector, Endpoint, Kind, Source
+from liberate.connector import Account, Connector, Destination, Endpoint, Kind, Source
 from liberate.errors import PlanError
 from liberate.settings import Settings
 from liberate_local.maildir import MaildirSource
+from liberate_local.maildir_destination import MaildirDestination
 from liberate_local.mbox import Format, MboxSource
 from liberate_local.paths import located
 
@@ -58,17 +59,29 @@ def endpoint(scheme: str) -> Callable[[str], Endpoint]:
     return parse
 
 
-def _source(make: Callable[[Any, Account], Any]) -> Callable[[Any, Account], AbstractContextManager[Source]]:
+def _source(make: Callable[[Any, Account], Source]) -> Callable[[Any, Account], AbstractContextManager[Source]]:
     """`make` as a context manager; what it makes is closed if it can be."""
 
     @contextmanager
-    def opened(settings: Any, account: Account) -> Iterator[Any]:
+    def opened(settings: Any, account: Account) -> Iterator[Source]:
         made = make(settings, account)
         try:
             yield made
         finally:
-            if hasattr(made, "close"):
+            if isinstance(made, MboxSource):
                 made.close()
+
+    return opened
+
+
+def _destination(
+    make: Callable[[Any, Account], Destination],
+) -> Callable[[Any, Account], AbstractContextManager[Destination]]:
+    """`make` as a context manager; a destination of files holds nothing open."""
+
+    @contextmanager
+    def opened(settings: Any, account: Account) -> Iterator[Destination]:
+        yield make(settings, account)
 
     return opened
 
@@ -77,12 +90,17 @@ def _maildir_source(settings: MaildirSettings, account: Account) -> Source:
     return MaildirSource(located(settings.path, account), settings.names)
 
 
+def _maildir_destination(settings: MaildirSettings, account: Account) -> Destination:
+    return MaildirDestination(located(settings.path, account), settings.names, settings.layout)
+
+
 maildir = Connector(
     "maildir",
     "Maildir",
     frozenset({Kind.MAIL}),
     MaildirSettings,
     source=_source(_maildir_source),
+    destination=_destination(_maildir_destination),
     schemes=("maildir",),
     endpoint=endpoint("maildir"),
 )

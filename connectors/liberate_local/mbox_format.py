@@ -39,7 +39,7 @@ _FROM_LINE = re.compile(
 )  # fmt: skip
 _HEADER_LINE = re.compile(rb"(?:[!-9;-~]+[ \t]*:|>From )")
 _THUNDERBIRD = re.compile(rb"From (?:- [^\n]*)?\r?\n(?:X-Mozilla-|X-Account-Key:|X-UIDL:)")
-_BARE = re.compile(rb"From ?\r?\n")
+_BARE = re.compile(rb"From \r?\n")
 
 _ZONES = {b"GMT": 0, b"UTC": 0, b"UT": 0, b"Z": 0, b"EST": -5, b"EDT": -4, b"CST": -6, b"CDT": -5,
           b"MST": -7, b"MDT": -6, b"PST": -8, b"PDT": -7, b"CET": 1, b"CEST": 2, b"MET": 1, b"MEST": 2,
@@ -136,19 +136,19 @@ def _separators(read_at: ReadAt, chunk: int = CHUNK) -> Iterator[_Separator | in
         text += more
         # What is too near the end to be judged is judged with the next chunk.
         limit = max(len(text) - 2 * _LONGEST_LINE, 0) if more else len(text)
-        at = text.find(b"\nFrom", begin, limit)
+        at = text.find(b"\nFrom ", begin, limit)
         while at >= 0:
             blank = _blank_line(text, at)
             after, found = _separates(text, at + 1, blank > 0)
             if after >= 0:
                 before = at + 1 if blank == 0 else at + 1 - blank
                 yield _Separator(base + before, base + at + 1, base + after, _received(found))
-            at = text.find(b"\nFrom", at + 1, limit)
+            at = text.find(b"\nFrom ", at + 1, limit)
         if not more:
             yield base + len(text)
             return
-        cut = max(limit - len(b"\nFrom") - _BEFORE, 0)
-        begin = max(limit - len(b"\nFrom") + 1 - cut, 0)
+        cut = max(limit - len(b"\nFrom ") - _BEFORE, 0)
+        begin = max(limit - len(b"\nFrom ") + 1 - cut, 0)
         base += cut
         text = text[cut:]
 
