@@ -72,7 +72,12 @@ class _Append:
 
     members: list[_Member]
     command: Command | None = None
-    uids: list[int] | None = None
+
+    @property
+    def sent(self) -> Command:
+        if self.command is None:
+            raise RuntimeError("the messages have not been sent")
+        return self.command
 
 
 @dataclass(slots=True)
@@ -196,7 +201,7 @@ class Writer:
             return known
         selected = self._session.select(place, writable=True)
         if selected is None:
-            raise TransientError(f"{self._session.whose} has no folder {place} any more; it will be made again.")
+            raise refusals.no_folder(self._session.whose, place)
         limits = [self._settings.max_message, self._session.append_limit()]
         if self._session.has("APPENDLIMIT"):
             status = self._session.status(place, "APPENDLIMIT")
@@ -256,9 +261,8 @@ class Writer:
 
     def _appended(self, folder: Folder, command: Command) -> list[int] | None:
         """The UIDs that APPENDUID (RFC 4315) tells; None if the server did not say."""
-        assert command.reply is not None
-        validity, _, uids = command.reply.argument.partition(" ")
-        if command.reply.code != "APPENDUID" or not validity.isdigit():
+        validity, _, uids = command.answer.argument.partition(" ")
+        if command.answer.code != "APPENDUID" or not validity.isdigit():
             return None
         if int(validity) != folder.uidvalidity:
             raise self._session.wire.broke(f"the folder {folder.place} was made anew while it was written to")
@@ -282,15 +286,12 @@ class Writer:
 
     def _refusal(self, folder: Folder, command: Command) -> LiberateError:
         """What a refused APPEND of one message means."""
-        assert command.reply is not None
         self._session.wire.check()
-        if command.reply.code in ("TRYCREATE", "NONEXISTENT"):
+        answer, whose = command.answer, self._session.whose
+        if answer.code in ("TRYCREATE", "NONEXISTENT"):
             self._folders.pop(folder.place, None)
-            return TransientError(
-                f"{self._session.whose} has no folder {folder.place} any more; it will be made again."
-            )
-        whose = self._session.whose
-        return refusals.general(command.reply, whose) or refusals.of_message(command.reply, whose)
+            return refusals.no_folder(whose, folder.place)
+        return refusals.general(answer, whose) or refusals.of_message(answer, whose)
 
 
 class _Run:
@@ -436,9 +437,7 @@ class _Run:
     def _confirmed(self, batch: _Batch) -> None:
         unplaced: list[Slot] = []
         for append in batch.appends:
-            assert append.command is not None
-            assert append.command.reply is not None
-            if not append.command.reply.ok:
+            if not append.sent.answer.ok:
                 self._refused(batch.folder, append)
                 continue
             batch.folder.proven = True
@@ -446,7 +445,7 @@ class _Run:
             for member in append.members:
                 if member.bare:
                     self._w._note_lost(member)
-            uids = self._w._appended(batch.folder, append.command)
+            uids = self._w._appended(batch.folder, append.sent)
             if uids is not None and len(uids) == len(slots):
                 batch.stored.extend(zip(slots, uids, strict=True))
             else:
@@ -463,11 +462,10 @@ class _Run:
 
     def _refused(self, folder: Folder, append: _Append) -> None:
         """A batch that is refused is refused whole (RFC 3502): find out whose fault it was."""
-        assert append.command is not None
         member = append.members[0]
         alone = len(append.members) == 1
         if alone and (member.bare or not self._w._has_keywords(folder, member)):
-            error = self._w._refusal(folder, append.command)
+            error = self._w._refusal(folder, append.sent)
             if isinstance(error, ItemError):
                 self._done.append((member.slot, error))
             elif self._stop is None:

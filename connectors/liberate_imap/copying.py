@@ -66,7 +66,7 @@ class Copier:
                     stop = outcome
                     break
                 slot, result = outcome
-                if isinstance(result, ItemError) or isinstance(result, Receipt):
+                if isinstance(result, (ItemError, Receipt)):
                     yield slot, result
                 else:
                     copied[slot.place].append((slot, *result))
@@ -87,16 +87,16 @@ class Copier:
         while copies:
             copy = copies.pop(0)
             before = None
-            if copy.command is None:
+            command = copy.command
+            if command is None:
                 if not self._uidplus:
                     before = self._uidnext(copy.target)
                     self._session.reselect(source)
-                self._begin(copy)
-            assert copy.command is not None
-            answer = self._session.wire.wait(copy.command)
+                command = self._begin(copy)
+            answer = self._session.wire.wait(command)
             if not answer.ok:
                 if answer.code in ("TRYCREATE", "NONEXISTENT"):
-                    yield TransientError(f"{self._session.whose} has no folder {copy.target} any more.")
+                    yield refusals.no_folder(self._session.whose, copy.target)
                     return
                 if len(copy.slots) > 1:  # nothing of it was copied (RFC 3501 6.4.7): each by itself
                     copies.extend(_Copy(source, copy.target, {uid: slot}) for uid, slot in copy.slots.items())
@@ -114,9 +114,10 @@ class Copier:
                 continue
             yield from _paired(copy, answer.code, answer.argument)
 
-    def _begin(self, copy: _Copy) -> None:
+    def _begin(self, copy: _Copy) -> Command:
         line = b"UID COPY " + uid_set(sorted(copy.slots)) + b" " + names.quoted(copy.target)
         copy.command = self._session.wire.begin(line)
+        return copy.command
 
     def _uidnext(self, place: Place) -> int:
         status = self._session.status(place, "UIDNEXT")

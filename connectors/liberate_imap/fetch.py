@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from liberate_imap.grammar import GrammarError, Segments, pairs, uid_set
 from liberate_imap.session import Session
@@ -78,10 +78,11 @@ def body_of(session: Session, segments: Segments) -> tuple[int, bytes] | None:
         return int(match.group(1)), segments[1]  # the usual case, without taking it apart
     said = fetched(session, segments)
     uid = said.get("UID")
-    data = next((value for name, value in said.items() if name.startswith("BODY[]")), None)
-    if not isinstance(uid, bytes) or not uid.isdigit() or not isinstance(data, bytes):
+    names = [name for name in said if name.startswith("BODY[]")]
+    if not isinstance(uid, bytes) or not uid.isdigit() or not names:
         return None
-    return int(uid), data
+    data = said[names[0]]
+    return int(uid), data if isinstance(data, bytes) else b""  # NIL: the message has no bytes
 
 
 def fetched(session: Session, segments: Segments) -> dict[str, object]:
@@ -95,23 +96,25 @@ def fetched(session: Session, segments: Segments) -> dict[str, object]:
         raise session.wire.broke(f"it said something that is not IMAP ({error})") from error
 
 
-def stream(session: Session, uid: int, offset: int = 0) -> Iterator[bytes]:
-    """One message from `offset` on, in chunks; nothing at all if it is not there or ends before."""
+def stream(session: Session, uid: int, offset: int, reopen: Callable[[], None]) -> Iterator[bytes]:
+    """One message from `offset` on, in chunks; nothing at all if it is not there or ends before.
+
+    `reopen` has the folder open again: the caller may have asked for other things in between.
+    """
     while True:
         line = b"UID FETCH %d (UID BODY.PEEK[]<%d.%d>)" % (uid, offset, CHUNK)
         command = session.wire.begin(line, is_fetch)
         answer = session.wire.wait(command)
         if not answer.ok:
             raise session.refused(answer)
-        found = [
-            data for got in command.data if (pair := body_of(session, got)) and pair[0] == uid for data in pair[1:]
-        ]
-        if not found or not found[0]:
+        chunk = b"".join(found[1] for got in command.data if (found := body_of(session, got)) and found[0] == uid)
+        if not chunk:
             return
-        offset += len(found[0])
-        yield found[0]
-        if len(found[0]) < CHUNK:
+        offset += len(chunk)
+        yield chunk
+        if len(chunk) < CHUNK:
             return
+        reopen()
 
 
 def exists(session: Session, uids: Sequence[int]) -> set[int]:

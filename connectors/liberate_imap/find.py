@@ -156,12 +156,12 @@ class Finder:
                 else:
                     self._compare(search, uid, sizes, _prints(data))
             for uid in large:
-                self._compare(search, uid, sizes, self._streamed(uid))
+                self._compare(search, uid, sizes, self._streamed(search.place, uid))
 
-    def _streamed(self, uid: int) -> tuple[str, str, str]:
+    def _streamed(self, place: Place, uid: int) -> tuple[str, str, str]:
         """The digest of a message too large to hold: servers give the wire or the served form."""
         digest = hashlib.sha256()
-        for chunk in fetch.stream(self._session, uid):
+        for chunk in fetch.stream(self._session, uid, 0, lambda: self._session.reselect(place)):
             digest.update(chunk)
         return digest.hexdigest(), digest.hexdigest(), digest.hexdigest()
 

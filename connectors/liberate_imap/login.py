@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -119,19 +120,15 @@ def _xoauth2(client: IMAPClient, user: str, token: str) -> None:
 
 
 def _log_in(client: IMAPClient, ways: list[Way], account: Account, where: str) -> None:
-    from imapclient.exceptions import IMAPClientError, LoginError  # noqa: PLC0415
+    from imapclient.exceptions import LoginError  # noqa: PLC0415
 
-    refused: LoginError | None = None
     for way in ways:
         try:
             way(client)
         except LoginError as error:
-            refused = error
             told = _refused(str(error), account, where)
             if isinstance(told, TransientError) or way is ways[-1]:
                 raise told from None  # its text could quote what was sent
-        except IMAPClientError:
-            raise
         except UnicodeEncodeError:
             raise AccountError(
                 "login-refused",
@@ -140,7 +137,6 @@ def _log_in(client: IMAPClient, ways: list[Way], account: Account, where: str) -
             ) from None
         else:
             return
-    assert refused is None
 
 
 def _refused(text: str, account: Account, where: str) -> LiberateError:
@@ -194,7 +190,5 @@ def _unreachable(error: BaseException, where: str) -> LiberateError | None:
 
 
 def _close(client: IMAPClient) -> None:
-    try:
+    with contextlib.suppress(OSError):
         client.shutdown()
-    except OSError:
-        pass

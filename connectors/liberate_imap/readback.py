@@ -32,10 +32,9 @@ def read(session: Session, receipt: Receipt) -> Iterator[bytes]:
     if open_for(session, receipt.place) != validity:
         raise refusals.gone()
     empty = True
-    for chunk in fetch.stream(session, uid):
+    for chunk in fetch.stream(session, uid, 0, lambda: session.reselect(receipt.place)):
         empty = False
         yield chunk
-        session.reselect(receipt.place)
     if empty:
         raise refusals.gone()
 
@@ -55,9 +54,15 @@ def read_back(session: Session, receipts: Sequence[Receipt]) -> Iterator[tuple[R
                 yield receipt, refusals.gone()
         for uids in chunks(sorted(wanted), _READ):
             session.reselect(place)
+            large: list[Receipt] = []
             for uid, data in fetch.bodies(session, uids):
                 for receipt in wanted.pop(uid, ()):
-                    yield receipt, data
+                    if data is None:
+                        large.append(receipt)  # last, when nothing is under way: the caller will call read
+                    else:
+                        yield receipt, data
+            for receipt in large:
+                yield receipt, None
             for uid in uids:
                 for receipt in wanted.pop(uid, ()):
                     yield receipt, refusals.gone()

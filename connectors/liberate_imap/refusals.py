@@ -54,6 +54,11 @@ def of_folder(reply: Reply, whose: str) -> ItemError:
     )
 
 
+def no_folder(whose: str, place: str) -> TransientError:
+    """The folder was there and is not: the next attempt makes it again."""
+    return TransientError(f"{whose} has no folder {place} any more; it will be made again.")
+
+
 def too_large(size: int, limit: int) -> ItemError:
     return ItemError(
         "too-large",

@@ -12,6 +12,7 @@ does (Maildir, mail_fsync = optimized), so that what is measured on it is true e
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -183,16 +184,16 @@ class Dovecot:
         _signal_group(process.pid, signal.SIGKILL)  # sessions that outlive their master
 
     def _await_greeting(self) -> None:
-        assert self._process is not None
+        process = self._process
         deadline = time.monotonic() + _START_SECONDS
-        while True:
+        while process is not None:
             try:
                 with socket.create_connection((_LOOPBACK, self.port), timeout=_START_SECONDS) as connection:
                     if connection.recv(256).startswith(b"* OK"):
                         return
             except OSError:
                 pass
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise SandboxError(f"Dovecot did not start: {self._last_words()}")
             time.sleep(0.01)
 
@@ -272,7 +273,8 @@ class Dovecot:
             f"ssl = {'yes' if o.tls else 'no'}",
             f"imap_capability = {o.capability}" if o.capability else "",
             # A master may log in only as somebody who exists: the next passdb decides that.
-            f"passdb {{\n  driver = passwd-file\n  master = yes\n  result_success = continue\n  args = {own}/masters\n}}",
+            "passdb {\n  driver = passwd-file\n  master = yes\n  result_success = continue\n"
+            f"  args = {own}/masters\n}}",
             f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {own}/oauth2.conf\n}}"
             if o.xoauth2
             else "",
@@ -336,10 +338,8 @@ def _free_port() -> int:
 
 
 def _signal_group(pid: int, how: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, how)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _replace(path: Path, text: str, mode: int) -> None:

@@ -74,6 +74,7 @@ class Session:
             if isinstance(error, Exception) and not isinstance(error, LiberateError):
                 raise TransientError(f"{self.whose}: the connection broke after the login.") from error
             raise
+        self.foreign: tuple[str, ...] = ()  # prefixes of other users' and shared folders
         self.selected: str | None = None  # the folder open behind all commands sent so far
         try:
             self.prefix, self.separator = self._namespace()
@@ -125,8 +126,11 @@ class Session:
         """The personal prefix and the separator (RFC 2342), or what LIST says of them."""
         if self.has("NAMESPACE"):
             for segments in self.must(b"NAMESPACE", b"NAMESPACE "):
+                parts = self.parsed(segments)[1:]
                 with contextlib.suppress(IndexError, TypeError, AttributeError):
-                    prefix, separator = self.parsed(segments)[1][0][:2]
+                    prefix, separator = parts[0][0][:2]
+                    others = [names.decode(space[0]) for spaces in parts[1:3] for space in spaces or ()]
+                    self.foreign = tuple(other for other in others if other)
                     return names.decode(prefix), (separator or b"").decode("ascii", "replace")
         for segments in self.must(b'LIST "" ""', b"LIST "):
             listed = self._listed(segments)

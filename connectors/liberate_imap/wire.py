@@ -51,6 +51,13 @@ class Command:
             self.data.append(segments)
         return True
 
+    @property
+    def answer(self) -> Reply:
+        """The tagged reply, which has come."""
+        if self.reply is None:
+            raise RuntimeError("the command is still under way")
+        return self.reply
+
     def forget(self) -> None:
         """Nobody will look at the rest: let it go as it comes."""
         self._forgotten = True
@@ -200,7 +207,7 @@ class Wire:
         return line
 
     def _exactly(self, size: int) -> bytes:
-        data = self._file.read(size)
+        data: bytes = self._file.read(size)
         if len(data) < size:
             raise ConnectionResetError(self._last_words or "it closed the connection in the middle of a message")
         return data
