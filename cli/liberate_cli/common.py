@@ -80,8 +80,9 @@ def _ask(prompt: str) -> str:
 class Stop:
     """Ctrl-C (or SIGTERM) once: finish what is under way. Twice: end at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_words: str) -> None:
         self.wanted = False
+        self._first_words = first_words
 
     def __call__(self) -> bool:
         return self.wanted
@@ -93,13 +94,16 @@ class Stop:
             os.write(2, shown + b"\nliberate: stopped at once. Run the same command to go on; nothing is lost.\n")
             os._exit(130)
         self.wanted = True
-        os.write(2, b"\nliberate: finishing what is under way. Press Ctrl-C again to stop at once.\n")
+        os.write(2, self._first_words.encode())
+
+
+FINISHING = "\nliberate: finishing what is under way. Press Ctrl-C again to stop at once.\n"
 
 
 @contextmanager
-def stopping() -> Iterator[Stop]:
-    """A Stop that listens to the signals while the block runs."""
-    stop = Stop()
+def stopping(first_words: str = FINISHING) -> Iterator[Stop]:
+    """A Stop that listens to the signals while the block runs, and says `first_words` at the first one."""
+    stop = Stop(first_words)
     before = {number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 @click.command("migrate", epilog=EXIT_CODES)
 @which_plan
-@click.option("--workers", type=click.IntRange(1, 256), help="How many to work at once, over all accounts.")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="How many work at once, over all accounts.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="How long to try again while nothing of an account moves, before it is left for the next run.",
+)
 @click.option(
     "--evidence", type=click.Choice(["size", "read-back"]), help="What proves each item, instead of what the plan says."
 )
@@ -34,6 +40,7 @@ def command(
     only: tuple[str, ...],
     phases: tuple[str, ...],
     workers: int | None,
+    patience: float | None,
     evidence: str | None,
     labels: str | None,
     spam: str | None,
@@ -67,7 +74,7 @@ def command(
         trash=cast("SkipOrCopy | None", trash),
     )
     style = style_for(as_json=as_json, quiet=quiet, plain_lines=plain)
-    more: dict[str, Any] = {"workers": workers} if workers else {}
+    more: dict[str, Any] = {k: v for k, v in {"workers": workers, "patience": patience}.items() if v is not None}
     with stopping() as stop, showing(style, sum(1 for _ in plan.moves()), "moved") as observer:
         report = migrate(plan, observer=observer, stop=stop, **more)
     if as_json:

@@ -42,7 +42,7 @@ def command(names: tuple[str, ...], directory: Path | None, only_list: bool) -> 
         if not chosen:
             click.echo("No sandbox is installed. Run: pip install 'liberate-migrate[all]'")
         return
-    with stopping() as stop, ExitStack() as up:
+    with stopping("\n") as stop, ExitStack() as up:
         root = directory or Path(up.enter_context(tempfile.TemporaryDirectory(prefix="liberate-sandbox-")))
         accounts: list[str] = []
         started = 0

@@ -31,7 +31,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # older click knows no 
 @click.command("verify", epilog=EXIT_CODES)
 @which_plan
 @click.option("--sample", type=Share(), metavar="N%", help="Read back only this share of the items, picked by chance.")
-@click.option("--workers", type=click.IntRange(1, 256), help="How many to work at once, over all accounts.")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="How many work at once, over all accounts.")
 @click.option("--json", "as_json", is_flag=True, help="Events and the report as JSON lines on stdout.")
 @click.option("--plain", is_flag=True, help="Progress as lines, also on a terminal.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")

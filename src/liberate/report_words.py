@@ -190,7 +190,8 @@ def _proof(accounts: Sequence[AccountReport]) -> str:
     if verified:
         altered = sum(a.altered for a in accounts)
         same = verified - wrong - altered
-        text = f"{items(verified)} {'was' if verified == 1 else 'were'} read back from the destination: "
+        counting = "Copies counted, " if verified > sum(a.moved for a in accounts) else ""
+        text = f"{counting}{items(verified)} {'was' if verified == 1 else 'were'} read back from the destination: "
         text += f"{number(same)} {'is' if same == 1 else 'are'} as at the source"
         if altered:
             text += f", {number(altered)} had to be altered by the destination"

@@ -81,7 +81,7 @@ broken = stranger_that_is_missing:thing
 """
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("stranger")
     (folder / "stranger_connectors.py").write_text(MODULE)
