@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import jsonschema
 import pytest
+import report_examples as say
 
-sys.path.insert(0, str(Path(__file__).parent))
-import examples as say
-
-from liberate.report import Exit, Report
+from liberate.report import AccountReport, Count, Exit, FolderCount, Refusal, Renamed, Report
 from liberate.report_html import as_html
 from liberate.report_json import SCHEMA, as_json
 from liberate.report_text import as_text
@@ -22,7 +18,7 @@ ALL = {name: value for name, value in vars(say).items() if isinstance(value, Rep
 HOSTILE = "</title><script>alert(1)</script>\"'&\x1b[31m\u202egpj\n"
 
 
-def report(*accounts: say.AccountReport, interrupted: bool = False) -> Report:
+def report(*accounts: AccountReport, interrupted: bool = False) -> Report:
     return replace(say.DONE, accounts=accounts, interrupted=interrupted)
 
 
@@ -158,10 +154,10 @@ def test_names_from_outside_cannot_write_into_the_page_or_steer_the_terminal() -
         destination=HOSTILE,
         state="stopped",
         stopped=("x", HOSTILE, HOSTILE),
-        refused=(say.Count("x", HOSTILE, HOSTILE, 3),),
-        refusals=(say.Refusal(HOSTILE, HOSTILE, "x", HOSTILE, HOSTILE, HOSTILE),),
-        folders=(say.FolderCount(HOSTILE, 1, 2),),
-        renamed=(say.Renamed(HOSTILE, HOSTILE),),
+        refused=(Count("x", HOSTILE, HOSTILE, 3),),
+        refusals=(Refusal(HOSTILE, HOSTILE, "x", HOSTILE, HOSTILE, HOSTILE),),
+        folders=(FolderCount(HOSTILE, 1, 2),),
+        renamed=(Renamed(HOSTILE, HOSTILE),),
         notes=(HOSTILE,),
     )
     found = replace(report(worst), job=HOSTILE)

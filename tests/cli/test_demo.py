@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import mailbox
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from liberate.sandbox import sandboxes
+
+SANDBOXES = {sandbox.name: sandbox for sandbox in sandboxes()}
+
+
+def demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from liberate_cli.main import main; main()", "demo", "--directory", "here"],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def letters(folder: Path) -> dict[str, int]:
+    """How many messages stand in each account's Maildirs."""
+    found = {}
+    for root in sorted((folder / "here/mail").glob("*/*")):
+        box = mailbox.Maildir(root, create=False)
+        found[root.name] = len(box) + sum(len(box.get_folder(name)) for name in box.list_folders())
+        box.close()
+    return found
+
+
+@pytest.mark.skipif("gmail" not in SANDBOXES, reason="the sample source is not installed")
+def test_the_demo_moves_a_sample_co_op_and_a_second_run_adds_nothing(tmp_path: Path) -> None:
+    first = demo(tmp_path)
+    assert first.returncode == 0, first.stderr
+    stands = re.findall(r"^([\d,]+) of ([\d,]+) items of (\d+) accounts? stand", first.stdout, re.MULTILINE)
+    assert [int(accounts) for *_, accounts in stands]
+    assert "Nothing is left to do." in first.stdout
+    assert "were read back from the destination" in first.stdout
+    there = letters(tmp_path)
+    assert len(there) == 7
+    assert all(count > 20 for count in there.values())
+    assert len(list((tmp_path / "here").glob("*/report.html"))) == 2
+    second = demo(tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("Nothing new: ") == 2
+    assert letters(tmp_path) == there
