@@ -36,7 +36,7 @@ class ImapDestination:
     and the time that waits are measured by.
     """
 
-    line_ends: Literal["any", "crlf"] = "crlf"  # RFC 3501 4.3
+    line_ends: Literal["any", "crlf"] = "crlf"  # RFC 3501 4.3, RFC 5322 2.1
 
     def __init__(
         self,

@@ -72,7 +72,11 @@ class Dovecot:
     """One running server; also a context manager."""
 
     def __init__(self, folder: Path | None = None, options: Options | None = None) -> None:
-        """`folder` receives the mail and stays; None: a temporary one, removed by stop()."""
+        """`folder` keeps the mail and the log, and what it holds is there again; None: a temporary one.
+
+        A server started by root reads mail as somebody else. In a folder that only root may enter the
+        mail therefore stands while the server is stopped, and elsewhere while it runs.
+        """
         self.options = options or Options()
         self._temporary = Path(tempfile.mkdtemp(prefix="liberate-dovecot-"))  # short: sockets live in it
         self._temporary.chmod(0o755)  # mail is read by another user when the server runs as root
@@ -82,6 +86,7 @@ class Dovecot:
         self.tls_port = _free_port() if self.options.tls else 0
         self.log = self.folder / "dovecot.log"
         self.ca_file = self.folder / "ca.pem"
+        self._mail = self.folder / "mail"
         self._users: dict[str, str] = {}
         self._masters: dict[str, str] = {}
         self._token_key = secrets.token_bytes(32)
@@ -127,7 +132,7 @@ class Dovecot:
 
     def maildir(self, user: str) -> Path:
         """Where the server keeps that account's mail."""
-        return self.folder / "mail" / user
+        return self._mail / user
 
     # Life ----------------------------------------------------------------------------------------
 
@@ -157,6 +162,7 @@ class Dovecot:
     def stop(self) -> None:
         """Stop in good order, and remove what is temporary. May be called twice."""
         self._end(signal.SIGTERM)
+        self._bring_home()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def kill(self) -> None:
@@ -209,11 +215,16 @@ class Dovecot:
             _replace(self._temporary / name, text, 0o600)
 
     def _write_config(self) -> None:
-        mail = self.folder / "mail"
-        mail.mkdir(exist_ok=True)
+        home = self.folder / "mail"
+        self._mail = home
+        if self._root and not _open_to_all(self.folder):
+            self._mail = self._temporary / "mail"
+            if home.exists() and not self._mail.exists():
+                shutil.move(home, self._mail)
+        self._mail.mkdir(exist_ok=True)
         if self._root:
-            shutil.chown(mail, self._mail_user.pw_uid, self._mail_user.pw_gid)
-            self._check_reachable(mail)
+            for path in (self._mail, *self._mail.rglob("*")):
+                shutil.chown(path, self._mail_user.pw_uid, self._mail_user.pw_gid)
         if self.options.tls and not self.ca_file.exists():
             _make_certificates(self.folder)
         keys = self._temporary / "keys" / "default" / "HS256"
@@ -223,13 +234,11 @@ class Dovecot:
         _replace(self._temporary / "oauth2.conf", self._oauth2_config(), 0o600)
         _replace(self._temporary / "dovecot.conf", self._config(), 0o600)
 
-    def _check_reachable(self, folder: Path) -> None:
-        for path in (folder, *folder.parents):
-            if path != folder and not path.stat().st_mode & 0o001:
-                raise SandboxError(
-                    f"Dovecot reads mail as {self._mail_user.pw_name}, who may not enter {path}. "
-                    f"Run: chmod o+x {path}, or name another folder."
-                )
+    def _bring_home(self) -> None:
+        home = self.folder / "mail"
+        if self._mail != home and self._mail.exists() and self._temporary not in self.folder.parents:
+            shutil.move(self._mail, home)
+        self._mail = home
 
     def _oauth2_config(self) -> str:
         return (
@@ -268,7 +277,7 @@ class Dovecot:
             "auth_failure_delay = 0",
             "auth_mechanisms = plain login" + (" xoauth2 oauthbearer" if o.xoauth2 else ""),
             "auth_master_user_separator = *",
-            f"mail_location = maildir:{self.folder}/mail/%u{layout}",
+            f"mail_location = maildir:{self._mail}/%u{layout}",
             "first_valid_uid = 1",
             f"ssl = {'yes' if o.tls else 'no'}",
             f"imap_capability = {o.capability}" if o.capability else "",
@@ -281,7 +290,7 @@ class Dovecot:
             f"passdb {{\n  driver = passwd-file\n  args = {own}/users\n}}",
             f"userdb {{\n  driver = passwd-file\n  args = {own}/users\n"
             f"  override_fields = uid={self._mail_user.pw_uid} gid={self._mail_user.pw_gid}"
-            f" home={self.folder}/mail/%u\n}}",
+            f" home={self._mail}/%u\n}}",
             f'namespace inbox {{\n  inbox = yes\n  separator = {o.separator}\n  prefix = "{o.prefix}"\n{special}\n}}',
             "service imap-login {\n  service_count = 0\n  process_min_avail = 1\n  chroot =\n"
             f"  inet_listener imap {{\n    port = {self.port}\n  }}\n"
@@ -328,6 +337,11 @@ def _mail_user() -> pwd.struct_passwd:
         except KeyError:
             continue
     raise SandboxError('Dovecot needs a user named "mail" or "nobody" on this machine, and there is none.')
+
+
+def _open_to_all(folder: Path) -> bool:
+    """Whether every user may pass through to the folder."""
+    return all(path.stat().st_mode & 0o001 for path in (folder, *folder.resolve().parents))
 
 
 def _free_port() -> int:

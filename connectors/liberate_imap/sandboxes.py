@@ -1,58 +1,43 @@
-"""What `liberate sandbox` and `liberate demo` start for IMAP: a real Dovecot, where it is installed."""
+"""What `liberate sandbox` and `liberate demo` start of IMAP: a real Dovecot."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
-from liberate.errors import PlanError
 from liberate.sandbox import Running, Sandbox
 from liberate_imap.sandbox import Dovecot
 
+_MASTER = "migrator"
+
 
 def _missing() -> str | None:
-    return None if Dovecot.installed() else "Install it: apt-get install dovecot-imapd"
+    return None if Dovecot.installed() else "Dovecot is not installed. Run: apt-get install dovecot-imapd"
 
 
 @contextmanager
-def _dovecot(folder: Path, accounts: Sequence[str]) -> Iterator[Running]:
-    with Dovecot(_home(folder.absolute())) as server:
-        for account in accounts:
-            server.user(account)
-        master = folder / "master-password"
-        master.unlink(missing_ok=True)
-        master.touch(mode=0o600)
-        master.write_text(server.master("migrator") + "\n", encoding="utf-8")
-        settings: dict[str, str | int | dict[str, str]] = {
-            "connector": "imap",
-            "host": "127.0.0.1",
-            "port": server.port,
-            "security": "none",  # this machine only
-            "master_user": "migrator",
-            "master_password": {"file": str(master.absolute())},
-        }
-        yield Running(settings)
+def _start(folder: Path, accounts: Sequence[str]) -> Iterator[Running]:
+    secret = folder / "master-password"
+    if not secret.exists():
+        secret.touch(mode=0o600)
+        secret.write_text(secrets.token_urlsafe(16) + "\n")
+    server = Dovecot(folder)
+    server.master(_MASTER, secret.read_text().strip())
+    for account in accounts:
+        server.user(account)
+    with server:
+        yield Running(
+            {
+                "connector": "imap",
+                "host": "127.0.0.1",
+                "port": server.port,
+                "security": "none",
+                "master_user": _MASTER,
+                "master_password": {"file": str(secret.absolute())},
+            }
+        )
 
 
-def _home(folder: Path) -> Path:
-    """Where the server keeps its mail: under `folder`, or where its user may go if that user may not go there.
-
-    As root, Dovecot reads mail as another user, and people work in home folders that are closed to others.
-    """
-    if os.geteuid() != 0 or all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents)):
-        return folder / "server"
-    home = Path(tempfile.gettempdir()) / f"liberate-dovecot-{sha256(os.fsencode(folder)).hexdigest()[:12]}"
-    home.mkdir(mode=0o711, exist_ok=True)
-    found = home.lstat()
-    if home.is_symlink() or found.st_uid != os.geteuid():  # somebody else's: anybody may make folders there
-        raise PlanError(f"{home} belongs to somebody else. Remove it, or name another folder with --directory.")
-    (folder / "server").unlink(missing_ok=True)
-    (folder / "server").symlink_to(home)
-    return home
-
-
-dovecot = Sandbox("dovecot", "Dovecot, a real IMAP server", "destination", _dovecot, _missing)
+dovecot = Sandbox("dovecot", "Dovecot, a real IMAP server", "destination", _start, _missing)

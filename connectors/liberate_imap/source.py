@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Skipped, Survey
+from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Renumbered, Skipped, Survey
 from liberate.errors import TransientError
 from liberate.mail import SYSTEM_FLAGS, MailFacts, Role
 from liberate_imap import fetch, names, refusals
@@ -130,6 +130,8 @@ class ImapSource:
             yield here
             return
         validity, _, known = (since or "::").split(":")
+        if since is not None and validity != str(selected.uidvalidity):
+            yield Renumbered()
         query = b"ALL"
         if validity == str(selected.uidvalidity) and known not in ("", "0") and selected.highest_modseq:
             query = b"MODSEQ %d" % (int(known) + 1)
