@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from liberate_cli.common import stopping
 if TYPE_CHECKING:
     from liberate.report import Report
     from liberate.sandbox import Sandbox, Setting
+    from liberate_cli.common import Stop
+    from liberate_cli.progress import Style
 
 MAILDIRS = "maildir"
 
@@ -41,7 +43,7 @@ def command(directory: Path, plain: bool, quiet: bool) -> None:
     from liberate.report import Exit  # noqa: PLC0415
     from liberate.report_html import as_html  # noqa: PLC0415
     from liberate.report_text import as_summary  # noqa: PLC0415
-    from liberate.report_words import nothing_new  # noqa: PLC0415
+    from liberate.report_words import items, nothing_new  # noqa: PLC0415
     from liberate_cli.progress import style_for  # noqa: PLC0415
 
     style = style_for(as_json=False, quiet=quiet, plain_lines=plain)
@@ -56,7 +58,7 @@ def command(directory: Path, plain: bool, quiet: bool) -> None:
                 codes.add(Exit.INTERRUPTED)
                 break
             plan = demo.write_plan(source)
-            click.echo(f"\n== {source.sandbox.title}: {len(source.accounts)} accounts ==")
+            click.echo(f"\n== {source.sandbox.title}: {items(len(source.accounts), 'account')} ==")
             click.echo(f"   liberate migrate {plan}\n")
             report = _carry_out(plan, stop, style)
             page = plan.with_name("report.html")
@@ -72,18 +74,17 @@ def command(directory: Path, plain: bool, quiet: bool) -> None:
     click.get_current_context().exit(max(codes - {Exit.DONE, Exit.REFUSED}, default=0))
 
 
-def _carry_out(plan: Path, stop: object, style: object) -> Report:
+def _carry_out(plan: Path, stop: Stop, style: Style) -> Report:
     from liberate import load_plan, migrate, verify  # noqa: PLC0415
     from liberate_cli.progress import showing  # noqa: PLC0415
 
     loaded = load_plan(plan)
     count = sum(1 for _ in loaded.moves())
-    with showing(style, count, "moved") as observer:  # type: ignore[arg-type]
-        report = migrate(loaded, observer=observer, stop=stop)  # type: ignore[arg-type]
+    with showing(style, count, "moved") as observer:
+        report = migrate(loaded, observer=observer, stop=stop)
     if report.changed and not report.interrupted:
-        with showing(style, count, "read back") as observer:  # type: ignore[arg-type]
-            checked = verify(loaded, observer=observer, stop=stop)  # type: ignore[arg-type]
-        return checked
+        with showing(style, count, "read back") as observer:
+            return replace(verify(loaded, observer=observer, stop=stop), changed=True)
     return report
 
 

@@ -61,11 +61,16 @@ class Move:
 
     route: Route
     person: Person
+    of_several: bool = False  # the plan has other routes for the same person
 
     @property
     def label(self) -> str:
-        """What to call it before people: the account at the source, or the source itself if it has only one."""
-        return self.person.source or self.route.source.name
+        """What to call it before people, unlike any other of the plan.
+
+        The account at the source, or the source itself if it has only one, and the route where there are several.
+        """
+        name = self.person.source or self.route.source.name
+        return f"{name} ({self.route.key})" if self.of_several else name
 
     def source_account(self) -> Account:
         """The account to read. Raises PlanError if its password cannot be had."""
@@ -99,7 +104,7 @@ class Plan:
         for route in self.routes:
             for person in self.people:
                 if person.action == "move" and (not self.phases or person.phase in self.phases):
-                    yield Move(route, person)
+                    yield Move(route, person, len(self.routes) > 1)
 
     def digest(self) -> str:
         """64 hex digits that change whenever the plan says something else; secrets do not go into it."""

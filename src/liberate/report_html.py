@@ -10,6 +10,7 @@ from liberate.report_words import (
     STATES,
     account_sentences,
     added_up,
+    goes_to,
     next_steps,
     number,
     plain,
@@ -95,7 +96,7 @@ def _page(report: Report) -> Iterator[str]:
         yield from _reasons(report.accounts)
         yield '<section aria-labelledby="people">\n<h2 id="people">Account by account</h2>'
         for place, account in enumerate(report.accounts):
-            yield from _account(place, account)
+            yield from _account(place, account, report.accounts)
         yield "</section>"
     yield (
         '<footer class="soft"><p>Written by liberate from the job\'s ledger. '
@@ -131,7 +132,7 @@ def _overview(accounts: Sequence[AccountReport]) -> Iterator[str]:
     )
     for place, a in enumerate(accounts):
         cells = [
-            _text(a.destination or a.route.partition("->")[2]),
+            _text(goes_to(a, accounts)),
             _state(a),
             number(a.moved),
             number(a.skipped_items),
@@ -163,11 +164,11 @@ def _reasons(accounts: Sequence[AccountReport]) -> Iterator[str]:
     yield "</section>"
 
 
-def _account(place: int, account: AccountReport) -> Iterator[str]:
-    goes_to = account.destination or account.route.partition("->")[2]
+def _account(place: int, account: AccountReport, accounts: Sequence[AccountReport]) -> Iterator[str]:
     title = f"account-{place + 1}"
     yield f'<article aria-labelledby="{title}">'
-    yield f'<h3 id="{title}">{_text(account.label)} <span class="soft">→ {_text(goes_to)}</span></h3>'
+    there = f'<span class="soft">→ {_text(goes_to(account, accounts))}</span>'
+    yield f'<h3 id="{title}">{_text(account.label)} {there}</h3>'
     yield _state(account)
     whole = total(account)
     if whole:

@@ -12,6 +12,7 @@ from liberate.report_words import (
     STATES,
     account_sentences,
     added_up,
+    goes_to,
     number,
     plain,
     sentences,
@@ -68,7 +69,7 @@ def _lines(report: Report) -> Iterator[str]:
         details = list(_account(account))
         if details:
             yield ""
-            title = plain(f"{account.label} -> {account.destination or account.route.partition('->')[2]}")
+            title = plain(f"{account.label} -> {goes_to(account, report.accounts)}")
             yield title
             yield "-" * cell_len(title)
             yield from details
@@ -80,7 +81,7 @@ def _accounts(accounts: Sequence[AccountReport]) -> Iterator[str]:
         [
             (
                 plain(a.label),
-                plain(a.destination or a.route.partition("->")[2]),
+                plain(goes_to(a, accounts)),
                 STATES[a.state],
                 number(a.moved),
                 number(a.skipped_items),

@@ -76,6 +76,22 @@ def added_up(counts: Sequence[tuple[Count, ...]]) -> list[Count]:
     return [Count(*key, items) for key, items in sorted(added.items(), key=lambda pair: (-pair[1], pair[0]))]
 
 
+def whose(accounts: Sequence[AccountReport]) -> str:
+    """How many accounts these are: "6 accounts", or "6 accounts on 2 routes" where each may be told twice."""
+    routes = len({account.route for account in accounts})
+    told = items(len({(account.route.partition("->")[0], account.label) for account in accounts}), "account")
+    return told if routes == 1 else f"{told} on {items(routes, 'route')}"
+
+
+def goes_to(account: AccountReport, accounts: Sequence[AccountReport]) -> str:
+    """Where the account goes: its name there, and which place that is where there are several."""
+    place = account.route.partition("->")[2]
+    if not account.destination:
+        return place
+    several = len({one.route for one in accounts}) > 1
+    return f"{account.destination} ({place})" if several else account.destination
+
+
 def sentences(report: Report) -> list[str]:
     """The report in five sentences or so: what moved, is that all, how it is proven, what did not, what next."""
     accounts = report.accounts
@@ -86,7 +102,7 @@ def sentences(report: Report) -> list[str]:
     told = [
         "Nothing has been found to move yet."
         if not whole
-        else f"{number(moved)} of {items(whole)} of {items(len(accounts), 'account')} "
+        else f"{number(moved)} of {items(whole)} of {whose(accounts)} "
         f"{'stands' if moved == 1 else 'stand'} at the destination, {size(sum(a.bytes for a in accounts))} in all."
     ]
     told.append(_completeness(report))
@@ -104,8 +120,7 @@ def nothing_new(report: Report) -> str:
     refused = sum(a.refused_items for a in report.accounts)
     if not moved:
         return ""
-    whose = items(len(report.accounts), "account")
-    told = f"Nothing new: {items(moved)} of {whose} {'was' if moved == 1 else 'were'} already there."
+    told = f"Nothing new: {items(moved)} of {whose(report.accounts)} {'was' if moved == 1 else 'were'} already there."
     if refused:
         told += f" {items(refused)} could not go; `liberate report` lists {'it' if refused == 1 else 'them'}."
     return told

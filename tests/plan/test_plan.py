@@ -307,6 +307,12 @@ def test_phases_and_names_narrow_a_plan(folder: Path) -> None:
     assert [m.label for m in piloted.moves()] == ["a@x"]
 
 
+def test_one_person_on_two_routes_is_told_apart(folder: Path) -> None:
+    more = '[connections.too]\nconnector = "shelf"\npath = "{user}"\n[[routes]]\nfrom = "old"\nto = "too"\n\n[people]'
+    plan = load_plan(write(folder, changed("[people]", more), "source,destination\na@x,a\n"))
+    assert [m.label for m in plan.moves()] == ["a@x (old->new)", "a@x (old->too)"]
+
+
 def test_options_of_a_run_go_over_every_route(folder: Path) -> None:
     plan = load_plan(write(folder)).with_options(
         evidence="size", labels=LabelPolicy.KEYWORDS, spam="copy", job_dir=Path("elsewhere")

@@ -65,6 +65,13 @@ def test_one_cause_for_many_accounts_is_told_once() -> None:
     ]
 
 
+def test_one_person_on_two_routes_is_one_account() -> None:
+    found = report(say.ANNA, replace(say.ANNA, route="google->archive"))
+    assert sentences(found)[0].startswith("82,406 of 82,422 items of 1 account on 2 routes stand")
+    assert "anna (archive)" in as_text(found)
+    assert "anna (archive)" in as_html(found)
+
+
 def test_missing_items_are_the_first_thing_to_look_at() -> None:
     told = sentences(report(say.WRONG))
     assert "41,198 are as at the source, 3 had to be altered by the destination, 1 missing, 1 different." in told[2]
