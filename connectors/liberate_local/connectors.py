@@ -11,6 +11,7 @@ from pydantic import Field
 from liberate.connector import Account, Connector, Destination, Endpoint, Kind, Source
 from liberate.errors import PlanError
 from liberate.settings import Settings
+from liberate_local import gmail_labels
 from liberate_local.maildir import MaildirSource
 from liberate_local.maildir_destination import MaildirDestination
 from liberate_local.mbox import Format, MboxSource
@@ -43,6 +44,14 @@ class MboxSettings(_Local):
     )
     folder: str | None = Field(
         default=None, description='what the mailbox is called, "/" between levels; by default as its file'
+    )
+
+
+class TakeoutSettings(_Local):
+    """A Google Takeout of mail: its mbox file, the unpacked folder, or the .zip or .tgz as it was downloaded."""
+
+    quoting: Literal["auto", "mboxrd", "none"] = Field(
+        default="auto", description='as for mbox; Takeout writes ">From " where a message has "From "'
     )
 
 
@@ -119,4 +128,21 @@ mbox = Connector(
     source=_source(_mbox_source),
     schemes=("mbox",),
     endpoint=endpoint("mbox"),
+)
+
+
+def _takeout_source(settings: TakeoutSettings, account: Account) -> Source:
+    # A Content-Length in a Takeout is some mail program's of long ago: Google counts nothing.
+    form = Format(gmail_labels.facts, gmail_labels.FIELDS, settings.quoting, content_length=False)
+    return MboxSource(located(settings.path, account), form)
+
+
+takeout = Connector(
+    "takeout",
+    "Google Takeout",
+    frozenset({Kind.MAIL}),
+    TakeoutSettings,
+    source=_source(_takeout_source),
+    schemes=("takeout",),
+    endpoint=endpoint("takeout"),
 )

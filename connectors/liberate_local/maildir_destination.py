@@ -18,6 +18,7 @@ from liberate.errors import ItemError, TransientError
 from liberate.mail import MailFacts, Role
 from liberate.naming import Rules
 from liberate_local import mutf7
+from liberate_local.durable import forget, new_file, sync_files, sync_folder
 from liberate_local.maildir_format import (
     KEYWORDS_FILE,
     MAX_KEYWORDS,
@@ -32,7 +33,7 @@ from liberate_local.maildir_format import (
     message_names,
     split_name,
 )
-from liberate_local.paths import raw, reading, refused, sync_folder, text, writing
+from liberate_local.paths import raw, reading, refused, text, writing
 
 Layout = Literal["maildir++", "nested"]
 
@@ -165,7 +166,7 @@ class MaildirDestination:
             try:
                 receipt = self._into_place(slot, *waiting)
             except BaseException:
-                _forget(waiting[0])
+                forget(waiting[0])
                 raise
             sync_folder(os.path.join(self._folder(slot.place), b"cur"))
         return receipt
@@ -178,9 +179,12 @@ class MaildirDestination:
             try:
                 for slot, body in some:
                     try:
-                        waiting.append((slot, *self._to_tmp(slot, (body,))))
+                        waiting.append((slot, *self._to_tmp(slot, (body,), sync=False)))
                     except OSError as error:
                         outcomes.append((slot, _its_own(error)))
+                for place in {slot.place for slot, _, _ in waiting}:
+                    paths = [path for slot, path, _ in waiting if slot.place == place]
+                    sync_files(os.path.join(self._folder(place), b"tmp"), paths)
                 while waiting:
                     slot, path, size = waiting[0]
                     outcomes.append((slot, self._into_place(slot, path, size)))
@@ -192,33 +196,14 @@ class MaildirDestination:
                 raise refused("The Maildir", error) from error
             finally:
                 for _, path, _ in waiting:
-                    _forget(path)
+                    forget(path)
             yield from outcomes
 
-    def _to_tmp(self, slot: Slot, chunks: Iterable[bytes]) -> tuple[bytes, int]:
-        """The body on the disk under a name of this attempt alone, and its size."""
+    def _to_tmp(self, slot: Slot, chunks: Iterable[bytes], *, sync: bool = True) -> tuple[bytes, int]:
+        """The body under a name of this attempt alone, with `sync` on the disk, and its size."""
         name = b"%d.%s.liberate.%s" % (_seconds(slot), slot.key.encode(), secrets.token_hex(4).encode())
         path = os.path.join(self._folder(slot.place), b"tmp", name)
-        size = 0
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                for chunk in chunks:
-                    view = memoryview(chunk)
-                    while view:
-                        view = view[os.write(handle, view) :]
-                    size += len(chunk)
-                if moment := _received(slot):
-                    with contextlib.suppress(OverflowError):
-                        stamp = int(moment.timestamp()) * 10**9
-                        os.utime(handle, ns=(stamp, stamp))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        except BaseException:
-            _forget(path)
-            raise
-        return path, size
+        return path, new_file(path, chunks, _received(slot), sync=sync)
 
     def _into_place(self, slot: Slot, path: bytes, size: int) -> Receipt:
         unique = b"%d.%s.liberate,S=%d" % (_seconds(slot), slot.key.encode(), size)
@@ -337,7 +322,7 @@ class MaildirDestination:
                 os.fsync(file.fileno())
             os.rename(lock, path)
         except BaseException:
-            _forget(lock)
+            forget(lock)
             raise
         return known
 
@@ -388,8 +373,3 @@ def _load(path: bytes) -> dict[str, str]:
             return load_keywords(file.read())
     except FileNotFoundError:
         return {}
-
-
-def _forget(path: bytes) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(path)

@@ -126,12 +126,3 @@ def refused(thing: str, error: OSError) -> AccountError | ItemError | TransientE
                 "Check the path in the plan, then run the same command again.",
             )
     return TransientError(f"{thing} cannot be written ({os.strerror(error.errno or 0)}).")
-
-
-def sync_folder(path: bytes | str | Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
