@@ -5,7 +5,8 @@ What follows a fence's language tells what is done with the block:
     ```python tested            run by Python
     ```console tested           each line after "$ " is run; the lines below it are what it must print,
                                 "..." in a line standing for anything, a line "..." for any lines
-    ```toml file=liberate.toml  written to that file, whatever the language; never run
+    ```toml file=liberate.toml  written to that file, whatever the language; never run;
+                                "more" after it: put at the end of that file
 
 The blocks of one page run in order in one empty folder. A page that speaks of mail.example.coop
 gets a real server in its place, and old.example.org is a second one that holds some mail.

@@ -17,6 +17,7 @@ from liberate_imap.sandbox import Dovecot
 
 NEW, OLD = "mail.example.coop", "old.example.org"
 PASSWORD = "correct horse"
+INSTALL = "--no-deps --no-index --no-build-isolation --target=installed"
 PEOPLE = ("anna", "bo", "cleo")
 SAMPLE = b"From: Bo <bo@example.coop>\r\nTo: Anna <anna@example.coop>\r\nSubject: Letter %d\r\n\r\nYours, Bo\r\n"
 
@@ -76,6 +77,8 @@ class Reader:
             **{name: value for name, value in os.environ.items() if not name.startswith("LIBERATE_")},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),
+            "PYTHONPATH": str(folder / "installed"),
+            "PYTHONDONTWRITEBYTECODE": "1",
             "COLUMNS": "100",
             "NO_COLOR": "1",
             "PYTHONWARNINGS": "error",
@@ -85,6 +88,8 @@ class Reader:
 
     def here(self, text: str) -> str:
         """The text with this machine's servers in the place of the page's."""
+        # What a page installs is installed for its reader only, from what is on this machine.
+        text = text.replace("pip install .", f"{sys.executable} -W ignore -m pip install -q -q {INSTALL} .")
         for host, server in self._servers.items():
             text = re.sub(rf"imaps://([\w.@]+)@{host}", rf"imap://\1@127.0.0.1:{server.port}", text)
             text = text.replace(f'host = "{host}"', f'host = "127.0.0.1"\nport = {server.port}\nsecurity = "none"')
@@ -97,10 +102,9 @@ class Reader:
             text = re.sub(rf"imap://([\w.@]+)@127\.0\.0\.1:{server.port}", rf"imaps://\1@{host}", text)
         return text.replace(f"{self._folder}/", "")
 
-    def write(self, name: str, text: str) -> None:
-        path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.here(text), encoding="utf-8")
+    def write(self, name: str, text: str, more: bool) -> None:
+        before = (self._folder / name).read_text(encoding="utf-8") + "\n\n" if more else ""
+        (self._folder / name).write_text(before + self.here(text), encoding="utf-8")
 
     def run(self, words: list[str], fails: bool = False) -> str:
         done = subprocess.run(
@@ -122,7 +126,7 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
         reader = Reader(tmp_path, {host: up.enter_context(_server(host)) for host in sorted(needs)})
         for block in blocks(page):
             if block.file is not None:
-                reader.write(block.file, block.text)
+                reader.write(block.file, block.text, "more" in block.words)
             elif block.tested and block.language == "python":
                 reader.run([sys.executable, "-c", reader.here(block.text)])
             elif block.tested:
