@@ -22,6 +22,7 @@ LIMITS = (128 << 10, 512 << 10, 2 << 20)
 BATCH_BYTES = 50 * LIMITS[0]  # the most that the messages of one batch can come to
 
 _ROUNDS = 4  # the batch, then three times whatever failed, one by one
+_LEAST_BATCH = 5  # to which "too many concurrent requests" may bring us: parts of a batch run at once
 _HOPELESS = 10  # failed preconditions in a row that mean there is no mailbox, not a mood
 
 
@@ -77,6 +78,8 @@ class Bodies:
                     yield loaded
                 elif isinstance(outcome, Failure):
                     last = outcome
+                    if outcome.trouble is Trouble.CROWD:
+                        self._batch = max(_LEAST_BATCH, min(self._batch, len(items) // 2))
             if not waiting:
                 return
             if tries == 1 and len(waiting) == before > 1 and last is not None and last.passing:

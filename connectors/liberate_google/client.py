@@ -36,7 +36,7 @@ class Failure:
     @property
     def passing(self) -> bool:
         """Whether the same call may succeed in a moment."""
-        return self.trouble in (Trouble.RATE, Trouble.SERVER)
+        return self.trouble in (Trouble.RATE, Trouble.CROWD, Trouble.SERVER)
 
     def error(self, account: str) -> LiberateError:
         """The error that ends what we were doing for this account."""
@@ -95,13 +95,13 @@ class Client:
 
     def attempt(self, method: str, request: Any) -> Answer | Failure:
         """One paced call of "messages.list" and the like. Raises only what concerns the whole account."""
-        with self.pacer.turn(self.account, method):
+        with self.pacer.turn(self.account, method) as rung:
             outcome = self._outcome(lambda: request.execute(http=self._line))
-        self._note([outcome])
+        self._note([outcome], rung)
         return outcome
 
     def call(self, method: str, request: Any, expect: Trouble | None = None) -> Answer | Failure:
-        """The answer. A passing failure is tried again a few times, any other is raised; the `expect`ed one is returned."""
+        """The answer, or the failure that was `expect`ed; any other is raised, a passing one after a few tries."""
         for tries in range(1, _TRIES + 1):
             outcome = self.attempt(method, request)
             if not isinstance(outcome, Failure) or outcome.trouble is expect:
@@ -138,21 +138,23 @@ class Client:
         bundle = self._api.new_batch_http_request(callback=told)
         for key, request in requests.items():
             bundle.add(request, request_id=key)
-        with self.pacer.turn(self.account, method, len(requests)):
+        with self.pacer.turn(self.account, method, len(requests)) as rung:
             whole = self._outcome(lambda: bundle.execute(http=self._line) or {})
         if isinstance(whole, Failure) and whole.trouble in (Trouble.GONE, Trouble.REFUSED, Trouble.PRECONDITION):
             return None  # said of the batch itself: it must never be read as said of each message
         for key in requests:
             if key not in out:
                 out[key] = whole if isinstance(whole, Failure) else Failure(Trouble.SERVER)
-        self._note(list(out.values()))
+        self._note(list(out.values()), rung)
         return out
 
-    def _note(self, outcomes: list[Answer | Failure]) -> None:
+    def _note(self, outcomes: list[Answer | Failure], rung: int) -> None:
         """Tell the pacer how it went."""
-        refusals = [o for o in outcomes if isinstance(o, Failure) and o.trouble is Trouble.RATE]
+        refusals = [o for o in outcomes if isinstance(o, Failure) and o.trouble in (Trouble.RATE, Trouble.CROWD)]
         if refusals:
-            self.pacer.refused(self.account, max((r.wait for r in refusals if r.wait is not None), default=None))
+            wait = max((refusal.wait for refusal in refusals if refusal.wait is not None), default=None)
+            crowded = all(refusal.trouble is Trouble.CROWD for refusal in refusals)
+            self.pacer.refused(self.account, rung, wait, crowded=crowded)
         elif any(not isinstance(outcome, Failure) for outcome in outcomes):
             self.pacer.went_well(self.account)
 
@@ -181,9 +183,10 @@ class Client:
 
     def _failure(self, error: Exception) -> Failure:
         status = int(getattr(error, "status_code", 0) or 0)
-        why = convert.reasons(getattr(error, "content", b""))
+        content = getattr(error, "content", b"")
+        why = convert.reasons(content)
         wait = convert.seconds(getattr(error, "resp", {}).get("retry-after"))
-        return Failure(convert.trouble(status, why), status, why, wait)
+        return Failure(convert.trouble(status, why, content), status, why, wait)
 
     def _sign_in(self, error: Exception) -> LiberateError:
         file = self._settings.service_account_file
@@ -206,7 +209,7 @@ class Client:
             self._session = AuthorizedSession(self._credentials)  # type: ignore[no-untyped-call]
         response = None
         try:
-            with self.pacer.turn(self.account, "messages.get"):
+            with self.pacer.turn(self.account, "messages.get") as rung:
                 response = self._session.get(
                     self._description["baseUrl"] + path, params=params, stream=True, timeout=self._settings.timeout
                 )
@@ -215,8 +218,9 @@ class Client:
                 return
             why = convert.reasons(response.content)
             wait = convert.seconds(response.headers.get("retry-after"))
-            failure = Failure(convert.trouble(response.status_code, why), response.status_code, why, wait)
-            self._note([failure])
+            found = convert.trouble(response.status_code, why, response.content)
+            failure = Failure(found, response.status_code, why, wait)
+            self._note([failure], rung)
             yield failure
         except google.auth.exceptions.TransportError as error:
             raise TransientError(f"Google could not be reached for {self.account}.") from error

@@ -114,6 +114,7 @@ class Trouble(StrEnum):
     """What an answer other than 2xx comes down to."""
 
     RATE = "rate"  # too fast; the call itself is fine
+    CROWD = "crowd"  # too many calls at once
     DAY = "day"  # the project's day is used up
     SERVER = "server"  # Google's side, or the way there
     GONE = "gone"
@@ -151,8 +152,13 @@ def reasons(content: bytes) -> tuple[str, ...]:
     return tuple(str(one) for one in found if one)
 
 
-def trouble(status: int, why: Sequence[str]) -> Trouble:
-    """developers.google.com/workspace/gmail/api/guides/handle-errors"""
+def trouble(status: int, why: Sequence[str], content: bytes = b"") -> Trouble:
+    """developers.google.com/workspace/gmail/api/guides/handle-errors
+
+    Only the text of an answer tells too many calls at once from too many units.
+    """
+    if status == 429 and b"concurrent" in content:
+        return Trouble.CROWD
     for reason in why:
         if reason in _BY_REASON and status < 500:
             return _BY_REASON[reason]
@@ -182,7 +188,7 @@ def error(found: Trouble, account: str, status: int, why: Sequence[str], wait: f
     who = account or "this account"
     told = f"{status} {why[0]}" if why else str(status)
     match found:
-        case Trouble.RATE:
+        case Trouble.RATE | Trouble.CROWD:
             return TransientError(f"Google asks for a slower pace for {who} ({told}).", wait)
         case Trouble.DAY:
             return TransientError(f"The Google project has used up its quota of this day ({told}).", wait or 3600.0)

@@ -21,7 +21,8 @@ from liberate_google.prices import BEFORE_2026, PRICE_LISTS, SINCE_2026, PriceLi
 _log = logging.getLogger(__name__)
 
 MINUTE = 60.0
-BURST = 15.0  # seconds: a quarter of a minute's units may go in a quarter of a minute
+BURST = 15.0  # seconds, in which a third of a minute's units may go: waits stay short, and nobody is flooded
+BURST_SHARE = 1 / 3
 IN_FLIGHT = 3  # requests of one mailbox at once; Gmail refuses "too many concurrent requests" by itself
 LONGEST_WAIT = 90.0  # seconds; who would wait longer is told to come back
 EASE, LEAST = 0.7, 0.1  # a refusal takes this factor off the rate, never below this share of it
@@ -67,9 +68,9 @@ class _Window:
             self.granted.popleft()
 
     def earliest(self, now: float, units: int, ceiling: float, prices: PriceList) -> float:
-        """When `units` more fit under the ceiling in every minute and its quarter in every burst."""
+        """When `units` more fit under the ceiling in every minute and a share of it in every burst."""
         when = max(now, self.hold, self.granted[-1][0] if self.granted else now)
-        for span, most in ((MINUTE, ceiling), (BURST, ceiling * BURST / MINUTE)):
+        for span, most in ((MINUTE, ceiling), (BURST, ceiling * BURST_SHARE)):
             inside = [(at, prices.price(method) * count) for at, method, count in self.granted if at > when - span]
             total = sum(cost for _, cost in inside)
             for at, cost in inside:
@@ -90,7 +91,7 @@ class Pacer:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rates = tuple(rates)
-        self._step = 0
+        self._rung = 0
         self._clock = clock
         self.sleep = sleep
         self._lock = threading.Lock()
@@ -100,38 +101,39 @@ class Pacer:
     @property
     def rate(self) -> Rate:
         """What is believed to be granted now."""
-        return self._rates[self._step]
+        return self._rates[self._rung]
 
     def room(self, method: str) -> int:
         """How many calls of this method go well together for one mailbox; at least 1.
 
-        Half a burst: batches of two thirds of one would leave a third of the rate unused.
+        Half a burst: batches of two thirds of one would leave much of the rate unused.
         """
         rate = self.rate
         if rate.list is None:
             return 1 << 30
-        return max(1, int(rate.user_units * BURST / MINUTE / 2) // rate.list.price(method))
+        return max(1, int(rate.user_units * BURST_SHARE / 2) // rate.list.price(method))
 
     @contextmanager
-    def turn(self, user: str, method: str, count: int = 1) -> Iterator[None]:
+    def turn(self, user: str, method: str, count: int = 1) -> Iterator[int]:
         """Wait until `count` calls may go, and hold one of the mailbox's few places while they run.
 
-        Raises TransientError when that would take longer than LONGEST_WAIT.
+        Gives the rung of the ladder that the calls went out under, for `refused`. Raises
+        TransientError when the wait would be longer than LONGEST_WAIT.
         """
         with self._lock:
             turns = self._turns.setdefault(user, threading.BoundedSemaphore(IN_FLIGHT))
         with turns:
-            wait = self._book(user, method, count)
+            wait, rung = self._book(user, method, count)
             if wait > 0:
                 self.sleep(wait)
-            yield
+            yield rung
 
-    def _book(self, user: str, method: str, count: int) -> float:
+    def _book(self, user: str, method: str, count: int) -> tuple[float, int]:
         with self._lock:
             now = self._clock()
             mine, all_ = (self._windows.setdefault(key, _Window()) for key in (user, ""))
             rate = self.rate
-            when = max(now, mine.hold, all_.hold)
+            when = max(now, mine.hold)
             for window in (mine, all_):
                 window.forget(now)
             if rate.list is not None:
@@ -145,23 +147,28 @@ class Pacer:
                 raise TransientError(f"Google's quota for {user} is used up for the moment.", when - now)
             for window in (mine, all_):
                 window.granted.append((when, method, count))
-            return when - now
+            return when - now, self._rung
 
     def _recover(self, window: _Window, now: float) -> None:
         if window.share < 1.0 and now - window.refused >= MINUTE:
             window.share = min(1.0, window.share + RECOVER)
             window.refused = now
 
-    def refused(self, user: str, retry_after: float | None = None) -> float:
-        """Google refused a call of this mailbox for its rate. Slow down; the seconds to stay away."""
+    def refused(self, user: str, rung: int, retry_after: float | None = None, *, crowded: bool = False) -> float:
+        """Google refused a call of this mailbox for its rate. Slow down; the seconds to stay away.
+
+        `crowded`: there were too many calls at once, which says nothing about units.
+        """
         with self._lock:
             now = self._clock()
             mine = self._windows.setdefault(user, _Window())
             if now < mine.hold:  # one refusal of a crowd that was on its way together
                 return mine.hold - now
             mine.refusals += 1
-            if self._step + 1 < len(self._rates):
-                self._step += 1
+            if crowded or rung != self._rung:
+                pass  # many mailboxes may learn of one rate together: that is one step, not one each
+            elif self._rung + 1 < len(self._rates):
+                self._rung += 1
                 _log.info("Google refused a call below the rate tried; going on at %s", self.rate)
             else:
                 mine.share = max(LEAST, mine.share * EASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from pathlib import Path
 from liberate.sandbox import Running, Sandbox
 
 DOMAIN = "solros.example"
+_SEEDED = 1_780_000_000.0  # seconds since 1970
 
 
 def _missing() -> str | None:
@@ -23,8 +25,10 @@ def _missing() -> str | None:
 def _gmail(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
     from liberate_google.standin import GmailStandin, sample_coop  # noqa: PLC0415 - where it is started
 
-    with GmailStandin() as standin:
+    made = [_SEEDED]  # ids are made of the time, and are to be the same at every start
+    with GmailStandin(clock=lambda: made[0] if made else time.time()) as standin:
         addresses = sample_coop(standin, DOMAIN)
+        made.clear()
         key = folder / "service-account.json"
         key.unlink(missing_ok=True)
         standin.service_account_file(key)
