@@ -213,6 +213,7 @@ def _fork(function: Callable[[Any, Step], object], argument: Any, number: int | 
 def _serve(name: str, questions: IO[bytes], answers: int) -> None:
     module, _, attribute = name.partition(":")
     function = getattr(import_module(module), attribute)
+    import_module("liberate.run")  # which `import liberate` leaves for later
     for line in questions:
         question = json.loads(line)
         answer = _fork(function, question["argument"], question["step"])
