@@ -15,6 +15,7 @@ from liberate.ledger_rows import DONE, State
 from liberate.ledger_schema import accounts, items, places, runs, slices
 from liberate.report import AccountReport, Count, FolderCount, Refusal, Renamed, Report
 
+_RUN_AGAIN = ("temporary", "counts-differ")  # what the next run of the same command may settle
 REFUSALS = 1000  # listed one by one for an account; the rest is counted
 
 
@@ -93,7 +94,7 @@ def _state(
 ) -> tuple[Literal["done", "unfinished", "stopped"], tuple[str, str, str] | None]:
     told = failure or ((row.code, row.why or "", row.todo or "") if row.code else None)
     if told is not None:
-        return ("unfinished" if told[0] == "temporary" else "stopped"), told
+        return ("unfinished" if told[0] in _RUN_AGAIN else "stopped"), told
     return ("unfinished" if waiting or row.finished is None else "done"), None
 
 

@@ -29,6 +29,7 @@ from liberate.places import Places
 
 WORKERS = 8
 WORKERS_AN_ACCOUNT = 4  # services limit the connections and requests of one account
+COUNTS_DIFFER = "counts-differ"
 PATIENCE = 300.0  # seconds an account is tried again without anything moving, before the run leaves it
 _T = TypeVar("_T")
 
@@ -244,9 +245,26 @@ class Engine:
                 work.over = True
             self._change.notify_all()
         if last and not self.stopping():
-            self._ledger.account_for(work.account)
+            self._close_account(work)
+
+    def _close_account(self, work: Work) -> None:
+        """Compare what was listed with the source's own count before the account is called done."""
+        self._ledger.account_for(work.account)
+        short = self._ledger.short(work.account)
+        if not short:
             self._ledger.finished(work.account)
             self.tell(Finished(work.move.label))
+            return
+        # Perhaps somebody deleted mail meanwhile, perhaps a listing was not whole: only a new one tells.
+        self._ledger.list_anew(work.account)
+        path, at_source, accounted = short[0]
+        why = (
+            f"The source counts {at_source} items in {'/'.join(path) or 'its top folder'}, and {accounted} were listed."
+        )
+        todo = "Run the same command again: it lists everything anew."
+        work.failure = TransientError(why)
+        self._ledger.stopped(work.account, COUNTS_DIFFER, why, todo)
+        self.tell(Stopped(work.move.label, COUNTS_DIFFER, why, todo))
 
     def _give_up(self, work: Work, error: LiberateError) -> None:
         with self._change:

@@ -92,6 +92,21 @@ class Accounts(Store):
         with self._transaction("accounted") as db:
             db.execute(accounts.update().where(accounts.c.id == account).values(accounted=text))
 
+    def short(self, account: int) -> list[tuple[tuple[str, ...], int, int]]:
+        """Folders of which fewer items have a row than the source counted: (path, its count, ours)."""
+        with self._reading() as db:
+            row = db.execute(sa.select(accounts.c.survey, accounts.c.accounted).where(accounts.c.id == account)).one()
+        if not row.survey or not row.accounted:
+            return []
+        counted = {tuple(path): count for path, count in json.loads(row.accounted)}
+        survey = ((tuple(path), count) for path, count in json.loads(row.survey)["folders"])
+        return [(path, count, counted.get(path, 0)) for path, count in survey if counted.get(path, 0) < count]
+
+    def list_anew(self, account: int) -> None:
+        """Forget where the account's listings ended: the next run lists everything and knows what it has."""
+        with self._transaction("list anew") as db:
+            db.execute(slices.update().where(slices.c.account == account).values(cursor=None))
+
     def began(self, command: str) -> int:
         """Record that a run began; its number."""
         with self._transaction("began") as db:
