@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from liberate.connector import Item, Loaded
 from liberate.errors import IntegrityError, ItemError, TransientError
@@ -14,7 +14,9 @@ from liberate_google.convert import Label, Trouble
 from liberate_google.listing import SizeClasses
 from liberate_google.stream import RawField, decode_base64url
 
-FIELDS = "id,labelIds,internalDate,historyId,sizeEstimate,raw"
+FIELDS = "id,labelIds,internalDate"  # of every message; "raw" too where its bytes fit into memory
+
+Form: TypeAlias = Literal["raw", "minimal"]
 
 LIMITS = (128 << 10, 512 << 10, 2 << 20)
 """Size classes in bytes. What exceeds the last is streamed; a batch holds about its bytes six times over."""
@@ -51,11 +53,12 @@ class Bodies:
         if self._sizes is None:
             self._sizes = self._ask_sizes()
         room: list[Item] = []
+        large: list[Item] = []  # streamed later; only when they were received is asked here
         taken = 0
         for item in items:
             bound = self._sizes.bound(item.id, LIMITS[-1] + 1)
             if bound > LIMITS[-1]:
-                yield Loaded(item, None)
+                large.append(item)
                 continue
             most = min(self._batch, self._client.pacer.room("messages.get"))
             if room and (taken + bound > BATCH_BYTES or len(room) >= most):
@@ -65,14 +68,17 @@ class Bodies:
             taken += bound
         if room:
             yield from self._group(room)
+        most = min(self._batch, self._client.pacer.room("messages.get"))
+        for at in range(0, len(large), most):
+            yield from self._group(large[at : at + most], "minimal")
 
-    def _group(self, items: Sequence[Item]) -> Iterator[Loaded]:
+    def _group(self, items: Sequence[Item], form: Form = "raw") -> Iterator[Loaded]:
         waiting = {item.id: item for item in items}
         last: Failure | None = None
         for tries in range(1, _ROUNDS + 1):
             before = len(waiting)
-            for key, outcome in self._round(list(waiting), together=tries == 1):
-                loaded = self._loaded(waiting[key], outcome, last_try=tries > 1)
+            for key, outcome in self._round(list(waiting), form, together=tries == 1):
+                loaded = self._loaded(waiting[key], outcome, form, last_try=tries > 1)
                 if loaded is not None:
                     del waiting[key]
                     yield loaded
@@ -88,25 +94,26 @@ class Bodies:
                 self._client.pause(last, tries)
         raise self._giving_up(last)
 
-    def _round(self, keys: Sequence[str], *, together: bool) -> Iterator[tuple[str, Answer | Failure]]:
+    def _round(self, keys: Sequence[str], form: Form, *, together: bool) -> Iterator[tuple[str, Answer | Failure]]:
         if together and len(keys) > 1:
-            outcomes = self._client.batch("messages.get", {key: self._get(key) for key in keys})
+            outcomes = self._client.batch("messages.get", {key: self._get(key, form) for key in keys})
             if outcomes is not None:
                 yield from outcomes.items()
                 return
             self._batch = max(1, len(keys) // 2)  # Google was seen to lower its limit from 100 to 50
         for key in keys:
-            yield key, self._client.attempt("messages.get", self._get(key))
+            yield key, self._client.attempt("messages.get", self._get(key, form))
 
-    def _get(self, key: str) -> Any:
-        return self._client.messages.get(userId="me", id=key, format="raw", fields=FIELDS)
+    def _get(self, key: str, form: Form) -> Any:
+        fields = f"{FIELDS},raw" if form == "raw" else FIELDS
+        return self._client.messages.get(userId="me", id=key, format=form, fields=fields)
 
     def _giving_up(self, last: Failure | None) -> Exception:
         if last is None:
             return TransientError(f"Gmail's answers for {self._client.account} could not be read.")
         return last.error(self._client.account)
 
-    def _loaded(self, item: Item, outcome: Answer | Failure, *, last_try: bool) -> Loaded | None:
+    def _loaded(self, item: Item, outcome: Answer | Failure, form: Form, *, last_try: bool) -> Loaded | None:
         """What the outcome means for the item; None: ask once more."""
         if isinstance(outcome, Failure):
             if outcome.trouble is Trouble.SIGN_IN and not last_try:
@@ -119,6 +126,8 @@ class Bodies:
         self._preconditions = 0
         if outcome.get("id", item.id) != item.id:
             return None
+        if form == "minimal":
+            return Loaded(self._told(item, outcome), None)
         if not outcome.get("raw"):
             return Loaded(self._told(item, outcome), convert.empty())
         try:
