@@ -12,10 +12,12 @@ from liberate.connector import Account, Connector, Destination, Endpoint, Kind, 
 from liberate.errors import PlanError
 from liberate.settings import Settings
 from liberate_local import gmail_labels
+from liberate_local.folder_destination import FolderDestination
 from liberate_local.maildir import MaildirSource
 from liberate_local.maildir_destination import MaildirDestination
 from liberate_local.mbox import Format, MboxSource
 from liberate_local.paths import located
+from liberate_local.tree import TreeSource
 
 
 class _Local(Settings):
@@ -53,6 +55,18 @@ class TakeoutSettings(_Local):
     quoting: Literal["auto", "mboxrd", "none"] = Field(
         default="auto", description='as for mbox; Takeout writes ">From " where a message has "From "'
     )
+
+
+class EmlSettings(_Local):
+    """A folder of .eml files, and the folders below it."""
+
+    folder: str | None = Field(
+        default=None, description="what the mailbox of the outermost folder is called; by default as that folder"
+    )
+
+
+class FolderSettings(_Local):
+    """A folder of files; as a destination also of mail, each message an .eml file."""
 
 
 def endpoint(scheme: str) -> Callable[[str], Endpoint]:
@@ -145,4 +159,39 @@ takeout = Connector(
     source=_source(_takeout_source),
     schemes=("takeout",),
     endpoint=endpoint("takeout"),
+)
+
+
+def _eml_source(settings: EmlSettings, account: Account) -> Source:
+    return TreeSource(located(settings.path, account), Kind.MAIL, settings.folder)
+
+
+eml = Connector(
+    "eml",
+    "Folder of .eml files",
+    frozenset({Kind.MAIL}),
+    EmlSettings,
+    source=_source(_eml_source),
+    schemes=("eml",),
+    endpoint=endpoint("eml"),
+)
+
+
+def _folder_source(settings: FolderSettings, account: Account) -> Source:
+    return TreeSource(located(settings.path, account), Kind.FILE)
+
+
+def _folder_destination(settings: FolderSettings, account: Account) -> Destination:
+    return FolderDestination(located(settings.path, account))
+
+
+folder = Connector(
+    "folder",
+    "Folder",
+    frozenset({Kind.FILE, Kind.MAIL}),
+    FolderSettings,
+    source=_source(_folder_source),
+    destination=_destination(_folder_destination),
+    schemes=("folder",),
+    endpoint=endpoint("folder"),
 )

@@ -79,6 +79,11 @@ def _unquotes(quoting: Quoting, span: Span, bare: bool) -> bool:
     return quoting != "none" and not span.counted and not (quoting == "auto" and bare)
 
 
+def state_of(head: bytes) -> dict[bytes, bytes]:
+    """The fields of a header in which mail programs keep a message's state, by name in lower case."""
+    return _without_state(head)[1]
+
+
 def _without_state(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """The header without the fields of _STATE, and those."""
     lower = b"\n" + head.lower()

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -32,20 +31,9 @@ from liberate.errors import AccountError, ItemError, TransientError
 from liberate.mail import MailFacts, Role
 from liberate.naming import encode
 
+from .helpers import HOSTILE, Bytes, nothing_taken
+
 RECEIVED = datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)
-HOSTILE = [b"", b"x", b"bare\nlf", b"crlf\r\n", b"\r\r\n\0\xff", b"From x\n" * 3, b"y" * 3_000_000]
-
-
-class Bytes:
-    def __init__(self, data: bytes, fail_at: int | None = None) -> None:
-        self.size: int | None = len(data)
-        self._file = BytesIO(data)
-        self._fail_at = fail_at
-
-    def read(self, n: int = -1, /) -> bytes:
-        if self._fail_at is not None and self._file.tell() >= self._fail_at:
-            raise TransientError("the source went away")
-        return self._file.read(n if self._fail_at is None else min(n, self._fail_at - self._file.tell()))
 
 
 def slot(
@@ -53,10 +41,6 @@ def slot(
 ) -> Slot:
     facts = MailFacts(frozenset(flags), frozenset(keywords), received)
     return Slot(Item(str(number), Kind.MAIL, "", facts=facts), place, "", f"{number:032x}")
-
-
-def nothing_taken(_place: Place, _ids: Sequence[str]) -> set[str]:
-    return set()
 
 
 def files(root: Path) -> list[str]:
