@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 EVERY = 10.0  # seconds between lines where there is no terminal
+_BAR = 14  # columns of a bar
 ROWS = 12  # accounts shown at once on a terminal
 
 Style = Literal["live", "lines", "json", "quiet"]
@@ -139,12 +140,12 @@ def _live(tally: Tally, word: str, clock: Clock) -> Iterator[Observer]:
     from rich.live import Live  # noqa: PLC0415
 
     lock = threading.Lock()
+    console = Console(stderr=True)  # heeds NO_COLOR by itself
 
     def picture() -> RenderableType:
         with lock:
-            return _picture(tally, word, clock())
+            return _picture(tally, word, clock(), console.width)
 
-    console = Console(stderr=True)  # heeds NO_COLOR by itself
     with Live(get_renderable=picture, console=console, refresh_per_second=4, transient=True) as live:
 
         def observe(event: Event, /) -> None:
@@ -156,24 +157,30 @@ def _live(tally: Tally, word: str, clock: Clock) -> Iterator[Observer]:
         yield observe
 
 
-def _picture(tally: Tally, word: str, now: float) -> RenderableType:
+def _picture(tally: Tally, word: str, now: float, width: int) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(overflow="ellipsis", no_wrap=True, max_width=40)
-    table.add_column(width=20)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="ellipsis", no_wrap=True)
+    rows = []
     for account in shown(tally):
         whole = account.items
-        bar = ProgressBar(total=whole or 1, completed=account.settled, width=20) if whole else Text("")
+        bar = ProgressBar(total=whole, completed=account.settled, width=_BAR) if whole else Text("")
         count = f"{number(account.settled)} / {number(whole)}" if whole is not None else number(account.settled)
-        note = account.stopped or account.waiting
-        table.add_row(Text(plain(account.name)), bar, Text(count), Text(size(account.bytes)), Text(plain(note)))
+        note = Text(plain(account.stopped or account.waiting))
+        rows.append((Text(plain(account.name)), bar, count, size(account.bytes), note))
+    fixed = [_BAR, *(max((len(str(row[column])) for row in rows), default=0) for column in (2, 3))]
+    spare = max(width - sum(fixed) - 8, 2)
+    notes = spare // 2 if any(str(row[4]) for row in rows) else 0
+    table = Table.grid(padding=(0, 2))
+    # rich shortens every column alike; a name may be cut, a number may not
+    table.add_column(overflow="ellipsis", no_wrap=True, max_width=spare - notes)
+    for column, columns in enumerate(fixed):
+        table.add_column(justify="right" if column else "left", no_wrap=True, width=columns)
+    table.add_column(overflow="ellipsis", no_wrap=True, max_width=notes)
+    for row in rows:
+        table.add_row(*row)
     return Group(table, Text(progress_line(tally, word, now), overflow="fold"))
 
 

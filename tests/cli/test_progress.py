@@ -77,9 +77,17 @@ def test_a_terminal_sees_trouble_first_and_no_more_rows_than_fit() -> None:
     rows = shown(tally)
     assert (rows[0].name, rows[1].name, len(rows)) == ("p39", "p1", 12)
     out = io.StringIO()
-    Console(file=out, width=100).print(_picture(tally, "moved", 1.0))
+    Console(file=out, width=100).print(_picture(tally, "moved", 1.0, 100))
     assert "The password is wrong." in out.getvalue()
     assert "\x1b" not in out.getvalue()
+
+
+def test_numbers_are_never_cut_on_a_narrow_terminal() -> None:
+    name = "a" * 70 + "@old.example"
+    tally = told(Tally(1), (0, Planned(name, 41_211, 41_000, 0)), (0, Waiting(name, 30, "The server is away.")))
+    out = io.StringIO()
+    Console(file=out, width=60).print(_picture(tally, "moved", 1.0, 60))
+    assert "41,000 / 41,211" in out.getvalue()
 
 
 def test_events_are_json_lines_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
