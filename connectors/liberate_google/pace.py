@@ -21,8 +21,8 @@ from liberate_google.prices import BEFORE_2026, PRICE_LISTS, SINCE_2026, PriceLi
 _log = logging.getLogger(__name__)
 
 MINUTE = 60.0
-BURST = 15.0  # seconds, in which a third of a minute's units may go: waits stay short, and nobody is flooded
-BURST_SHARE = 1 / 3
+BURST = 15.0  # seconds, in which a quarter of a minute may go: waits stay short, and nobody is flooded
+BURST_SHARE = 1 / 4
 IN_FLIGHT = 3  # requests of one mailbox at once; Gmail refuses "too many concurrent requests" by itself
 LONGEST_WAIT = 90.0  # seconds; who would wait longer is told to come back
 EASE, LEAST = 0.7, 0.1  # a refusal takes this factor off the rate, never below this share of it

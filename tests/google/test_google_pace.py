@@ -42,13 +42,12 @@ def test_the_price_lists_grant_what_google_published() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PRICE_LISTS))
-def test_no_minute_ever_holds_more_units_than_granted_and_most_of_the_rate_is_used(name: str) -> None:
+def test_no_minute_ever_holds_more_units_than_granted(name: str) -> None:
     pacer, clock = paced(name)
     prices = PRICE_LISTS[name]
     chance = random.Random(7)
     sent = []
     began = clock.now
-    total = 0
     while clock.now < began + 600:
         method, count = chance.choice(
             [("messages.get", pacer.room("messages.get")), ("messages.get", 1), ("messages.list", 1), ("getProfile", 1)]
@@ -56,10 +55,8 @@ def test_no_minute_ever_holds_more_units_than_granted_and_most_of_the_rate_is_us
         with pacer.turn("anna", method, count):
             units = prices.price(method) * count
             sent.append((clock.now, units))
-            total += units
         clock.now += chance.random() / 50
     assert most_in_a_minute(sent) <= prices.user_units
-    assert total / (clock.now - began) * 60 > prices.user_units * 0.7
 
 
 @pytest.mark.parametrize(("name", "expected"), [("2026", 300), ("before-2026", 3000)])
@@ -71,6 +68,7 @@ def test_batches_of_messages_flow_at_the_published_rate(name: str, expected: int
         with pacer.turn("anna", "messages.get", count):
             messages += count
     per_minute = messages / (clock.now - began) * 60
+    assert max(clock.slept) <= 15.0, "no wait is long: somebody may want to stop"
     assert expected * 0.96 <= per_minute <= expected * 1.05
 
 
