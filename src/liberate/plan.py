@@ -20,7 +20,7 @@ from liberate.endpoints import plan_for
 from liberate.errors import PlanError
 from liberate.labels import LabelPolicy, MailPolicy
 from liberate.moves import PARALLEL, Connection, EvidenceWanted, Move, Plan, Route, SkipOrCopy, side_of_password
-from liberate.people import Person, read_people
+from liberate.people import Person, read_people, same_name
 from liberate.problems import Problems, did_you_mean
 from liberate.settings import Settings
 from liberate.settings_problems import validated
@@ -259,19 +259,26 @@ class _Loader:
                         "Use the column source_password_env or destination_password_env."
                     )
                     self.problems.add(file.people.table, person.line, "password_env", why)
-        if len(moving) > 1:
-            self._check_shared_paths(routes)
+        for route in routes:
+            self._check_shared_path(route.source, [p.source for p in moving])
+            self._check_shared_path(route.destination, [p.destination for p in moving])
 
-    def _check_shared_paths(self, routes: list[Route]) -> None:
-        """One path for several people would give everybody everybody's things."""
-        for connection in dict.fromkeys(c for route in routes for c in (route.source, route.destination)):
-            path = getattr(connection.settings, "path", None)
-            if path is not None and "{" not in str(path):
+    def _check_shared_path(self, connection: Connection, names: list[str]) -> None:
+        """One path for two people would give each the other's things."""
+        path = getattr(connection.settings, "path", None)
+        if path is None:
+            return
+        taken: dict[str, str] = {}
+        for name in map(same_name, names):
+            place = str(path).replace("{account}", name).replace("{user}", name.partition("@")[0])
+            other = taken.setdefault(place, name)
+            if other != name:
                 why = (
-                    "Several people would share this one place. Put {account} or {user} into the path, "
-                    'for example "mail/{account}", so that each has their own.'
+                    f'"{other}" and "{name}" would share this one place. Put {{account}} into the path, for example '
+                    '"mail/{account}", so that each has their own.'
                 )
                 self._problem(("connections", connection.name, "path"), why)
+                return
 
     def _ledger(self, url: str | None) -> str | None:
         if url is None:

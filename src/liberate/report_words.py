@@ -107,7 +107,7 @@ def sentences(report: Report) -> list[str]:
     ]
     told.append(_completeness(report))
     told.append(_proof(accounts))
-    told.append(_refused(accounts))
+    told.append(_refused(accounts) if whole else "")
     told.extend(next_steps(report))
     return [sentence for sentence in told if sentence]
 

@@ -199,7 +199,7 @@ BAD = {
         changed("mail/{account}", "mail"),
         14,
         "connections.new.path",
-        "Several people would share this one place",
+        '"anna" and "bo" would share this one place',
     ),
     "a connection that is no table": (
         changed("[connections.old]", "[connections]\nodd = 1\n[connections.old]"),
@@ -311,6 +311,13 @@ def test_one_person_on_two_routes_is_told_apart(folder: Path) -> None:
     more = '[connections.too]\nconnector = "shelf"\npath = "{user}"\n[[routes]]\nfrom = "old"\nto = "too"\n\n[people]'
     plan = load_plan(write(folder, changed("[people]", more), "source,destination\na@x,a\n"))
     assert [m.label for m in plan.moves()] == ["a@x (old->new)", "a@x (old->too)"]
+
+
+def test_two_people_who_differ_only_behind_the_at_do_not_share_a_path(folder: Path) -> None:
+    people = "source,destination\na@x,anna@one.example\nb@x,Anna@two.example\n"
+    assert len(list(load_plan(write(folder, people=people)).moves())) == 2
+    with pytest.raises(PlanError, match=r'new[.]path: "anna@one.example" and "anna@two.example" would share'):
+        load_plan(write(folder, changed("{account}", "{user}"), people))
 
 
 def test_options_of_a_run_go_over_every_route(folder: Path) -> None:
