@@ -29,13 +29,18 @@ def received(
         if candidate is not None and candidate.tzinfo is not None:
             today = today or now()
             if candidate <= today + timedelta(days=1):
-                return max(EARLIEST, min(candidate, today))
+                return _keepable(max(EARLIEST, min(candidate, today)))
     written = date_header(message)
     if written is not None:
         today = today or now()
         if UNKNOWN <= written <= today + timedelta(days=1):
             return min(written, today)
     return UNKNOWN
+
+
+def _keepable(moment: datetime) -> datetime:
+    # One second before 1970 is -1 in time_t, "invalid" to servers: Dovecot 2.3 makes it 1901 (measured).
+    return UNKNOWN if UNKNOWN - timedelta(seconds=1) <= moment < UNKNOWN else moment
 
 
 def date_header(message: bytes) -> datetime | None:

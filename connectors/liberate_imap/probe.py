@@ -23,10 +23,14 @@ _STEM = "liberate-probe-"
 _OURS = re.compile(r".?liberate-probe-([0-9a-f]{8,12})-[0-9a-f]{8}-")
 _STALE = 3600  # seconds
 _SYMBOLS = string.punctuation + " "
+_WHOLE = ("cur", "new", "tmp")  # what Maildirs keep beside folders
 _AT_THE_END = ". "  # what file systems and servers are known to trim there
 _LENGTHS = (64, 100, 128, 160, 180, 200, 220, 230, 240, 245, 250, 253, 255, 500, 1000)
 _PATHS = (100, 150, 200, 220, 230, 240, 245, 250, 253, 255, 500, 1000, 2000, 4000)
 _LEVEL = 60  # bytes of each level when whole paths are tried
+
+_DOTS = frozenset({".", ".."})
+"""Never tried: a careless server might take them for a folder of its file system, and delete that."""
 
 _CAUTIOUS = frozenset('./\\~%*"&#<>|?:{}[]^`')
 """Not in any name where nothing could be found out."""
@@ -49,7 +53,17 @@ def _rules(trial: _Trial, separator: str, under: tuple[str, ...]) -> Rules:
     first = {char: f"{char}{trial.stem}-first" for char in symbols}
     last = {char: f"{trial.stem}-last{ord(char):02x}{char}" for char in _AT_THE_END if char != separator}
     plain, lower, upper = (f"{trial.stem}-{end}" for end in ("plain", "case", "CASE"))
-    singles = (plain, lower, upper, *lengths.values(), *paths.values(), *first.values(), *last.values())
+    whole = {name: f"{trial.stem}-whole{separator}{name}" for name in _WHOLE} if separator else {}
+    singles = (
+        *whole.values(),
+        plain,
+        lower,
+        upper,
+        *lengths.values(),
+        *paths.values(),
+        *first.values(),
+        *last.values(),
+    )
     made = trial.make(singles)
     always = frozenset(separator)
     if plain not in made:  # this account may make no folders at all
@@ -57,6 +71,7 @@ def _rules(trial: _Trial, separator: str, under: tuple[str, ...]) -> Rules:
             forbidden=_CAUTIOUS | always,
             first=frozenset(" "),
             last=frozenset(" "),
+            reserved=_DOTS | frozenset(_WHOLE),
             reserved_top=frozenset({"inbox"}),
             max_bytes=_LENGTHS[1],
             max_path=_PATHS[2],
@@ -71,6 +86,7 @@ def _rules(trial: _Trial, separator: str, under: tuple[str, ...]) -> Rules:
         forbidden=forbidden,
         first=frozenset(char for char, name in first.items() if name not in made) - forbidden,
         last=frozenset(char for char, name in last.items() if name not in made) - forbidden,
+        reserved=_DOTS | {word for word, name in whole.items() if name not in made},
         reserved_top=frozenset({"inbox"}),
         max_bytes=min(longest, deepest - used),
         max_path=deepest - used,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from liberate.errors import AccountError, ItemError, LiberateError, TransientError
 from liberate_imap.grammar import Reply
 
 _NOT_NOW = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG"})  # RFC 5530 3
+_TIMING = re.compile(r" \([0-9. +]+secs\)\.?$")  # Dovecot says how long it took
 _TOO_LARGE = frozenset({"TOOBIG", "LIMIT"})  # RFC 4469 says TOOBIG, RFC 5530 LIMIT
 
 
 def said(reply: Reply) -> str:
     """The server's own words, fit for a line of a report: no control characters, not endless."""
-    text = "".join(char for char in reply.text if char.isprintable()).strip().rstrip(".")
+    text = _TIMING.sub("", "".join(char for char in reply.text if char.isprintable())).strip().rstrip(".")
     return text[:200] or "it gave no reason"
 
 

@@ -80,6 +80,7 @@ class Dovecot:
         self.options = options or Options()
         self._temporary = Path(tempfile.mkdtemp(prefix="liberate-dovecot-"))  # short: sockets live in it
         self._temporary.chmod(0o755)  # mail is read by another user when the server runs as root
+        self._keeps = folder is not None
         self.folder = folder or self._temporary / "data"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
@@ -132,7 +133,7 @@ class Dovecot:
 
     def maildir(self, user: str) -> Path:
         """Where the server keeps that account's mail."""
-        return self._mail / user
+        return self._mail / user.lower()
 
     # Life ----------------------------------------------------------------------------------------
 
@@ -161,7 +162,7 @@ class Dovecot:
 
     def stop(self) -> None:
         """Stop in good order, and remove what is temporary. May be called twice."""
-        self._end(signal.SIGTERM)
+        self._end(signal.SIGTERM if self._keeps else signal.SIGKILL)  # there is no hurry where mail is kept
         self._bring_home()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -210,9 +211,13 @@ class Dovecot:
     # Its files -----------------------------------------------------------------------------------
 
     def _write_users(self) -> None:
-        for name, users in (("users", self._users), ("masters", self._masters)):
-            text = "".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in users.items())
-            _replace(self._temporary / name, text, 0o600)
+        """One file for each account: Dovecot looks at most once a second whether a file it knows has changed."""
+        for kind, users in (("users", self._users), ("masters", self._masters)):
+            folder = self._temporary / kind
+            folder.mkdir(exist_ok=True)
+            for user, password in users.items():
+                name = user.lower()  # auth_username_format is %Lu
+                _replace(folder / name, f"{name}:{{PLAIN}}{password}::::::\n", 0o600)
 
     def _write_config(self) -> None:
         home = self.folder / "mail"
@@ -283,12 +288,12 @@ class Dovecot:
             f"imap_capability = {o.capability}" if o.capability else "",
             # A master may log in only as somebody who exists: the next passdb decides that.
             "passdb {\n  driver = passwd-file\n  master = yes\n  result_success = continue\n"
-            f"  args = {own}/masters\n}}",
+            f"  args = {own}/masters/%u\n}}",
             f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {own}/oauth2.conf\n}}"
             if o.xoauth2
             else "",
-            f"passdb {{\n  driver = passwd-file\n  args = {own}/users\n}}",
-            f"userdb {{\n  driver = passwd-file\n  args = {own}/users\n"
+            f"passdb {{\n  driver = passwd-file\n  args = {own}/users/%u\n}}",
+            f"userdb {{\n  driver = passwd-file\n  args = {own}/users/%u\n"
             f"  override_fields = uid={self._mail_user.pw_uid} gid={self._mail_user.pw_gid}"
             f" home={self._mail}/%u\n}}",
             f'namespace inbox {{\n  inbox = yes\n  separator = {o.separator}\n  prefix = "{o.prefix}"\n{special}\n}}',
