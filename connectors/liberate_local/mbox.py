@@ -21,6 +21,8 @@ from liberate_local.paths import opening
 IN_MEMORY = 8 << 20  # a larger message is streamed
 _SETTLED_NS = 3_000_000_000  # a file changed later than this before its listing may change again within one tick
 _REMEMBERED = 1000
+_ONWARDS = 4 << 20  # how far back a listing goes in a file
+_BACK_AND_FORTH = 48 << 20  # a message is read twice, to prove it and to give it: larger ones cost more in an archive
 _NOT_AN_MBOX = "not-an-mbox"
 
 Facts: TypeAlias = Callable[[Mapping[bytes, bytes]], MailFacts | Skipped]
@@ -97,7 +99,7 @@ class MboxSource:
         if before is not None and before.size == file.size and before.stamp == file.stamp:
             yield before.cursor()
             return
-        data = file.open()
+        data = file.open(_ONWARDS)
         try:
             with opening(f"The mbox file {self._path}"):
                 try:
@@ -112,7 +114,7 @@ class MboxSource:
         prefix = "" if file.id == ALONE else file.id + "/"
         chain, count = hashlib.sha256(), 0
         numbers = _Numbers()
-        with_own_reader = file.open()
+        with_own_reader = file.open(_ONWARDS)
         try:
             for span in spans(data.read_at, content_length=self._form.content_length):
                 if isinstance(span, int):
@@ -196,7 +198,7 @@ class MboxSource:
         with opening(f"The mbox file {self._path}"):
             if self._opened is None or self._opened[0] != file.id:
                 self.close()
-                self._opened = file.id, file.open()
+                self._opened = file.id, file.open(_BACK_AND_FORTH)
             data = self._opened[1]
             digest, _, number = name.partition("-")
             guess = _guessed(item.facts_version)
@@ -204,7 +206,7 @@ class MboxSource:
                 return data, guess
             self.close()  # another file may have taken its place
             file = next((f for f in found_at(self._path) if f.id == file.id), file)
-            self._opened = file.id, (data := file.open())
+            self._opened = file.id, (data := file.open(_BACK_AND_FORTH))
             found = self._indexed(file, data).get(_key(digest, int(number or 1)))
         if found is None:
             raise ItemError("gone", "The message is no longer in its mbox file.")
@@ -215,7 +217,7 @@ class MboxSource:
         if self._index[:2] != (file.id, file.stamp):
             places: dict[int, int] = {}
             numbers = _Numbers()
-            reader = file.open()
+            reader = file.open(_ONWARDS)
             try:
                 for span in spans(data.read_at, content_length=self._form.content_length):
                     if isinstance(span, Span):

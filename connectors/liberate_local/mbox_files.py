@@ -10,6 +10,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -57,9 +58,9 @@ class StreamBytes:
     """A compressed file: cheap to read onwards, begun anew to go back further than it remembers."""
 
     _PIECE = 1 << 20
-    _KEPT = 32  # pieces
 
-    def __init__(self, begin: Callable[[], BinaryIO], archive: Path) -> None:
+    def __init__(self, begin: Callable[[], BinaryIO], archive: Path, remembered: int) -> None:
+        self._remembered = remembered // self._PIECE
         self._begin = begin
         self._archive = archive
         self._file: BinaryIO | None = None
@@ -81,7 +82,7 @@ class StreamBytes:
         while self._end < offset + n and (piece := self._file.read(self._PIECE)):
             self._pieces.append(piece)
             self._end += len(piece)
-            while len(self._pieces) > self._KEPT and self._at + len(self._pieces[0]) <= offset:
+            while len(self._pieces) > self._remembered and self._at + len(self._pieces[0]) <= offset:
                 self._at += len(self._pieces.popleft())
         out, at = [], self._at
         for piece in self._pieces:
@@ -105,7 +106,7 @@ class MboxFile:
     size: int
     stamp: str  # changes whenever the file does; the archive's, for a file in an archive
     changed_ns: int  # when it did, by the clock of its file system
-    open: Callable[[], Bytes]  # each call reads on its own
+    open: Callable[[int], Bytes]  # each call reads on its own; given how many bytes back it should be cheap to go
 
 
 def found_at(path: Path) -> Iterator[MboxFile]:
@@ -134,7 +135,7 @@ def found_at(path: Path) -> Iterator[MboxFile]:
 
 def _plain(path: bytes, known: str, name: tuple[str, ...]) -> MboxFile:
     stat = os.stat(path)
-    return MboxFile(known, name, stat.st_size, _stamp(stat), stat.st_ctime_ns, lambda: FileBytes(path))
+    return MboxFile(known, name, stat.st_size, _stamp(stat), stat.st_ctime_ns, lambda _: FileBytes(path))
 
 
 def _stamp(stat: os.stat_result) -> str:
@@ -194,7 +195,7 @@ def _in_zip(path: Path, prefix: str) -> Iterator[MboxFile]:
             member.file_size,
             f"{_stamp(stat)}:{member.CRC:08x}",
             stat.st_ctime_ns,
-            lambda member=member: StreamBytes(lambda: _zip_member(path, member), path),  # type: ignore[misc]
+            partial(StreamBytes, partial(_zip_member, path, member), path),
         )
 
 
@@ -209,11 +210,7 @@ def _zip_member(path: Path, member: zipfile.ZipInfo) -> BinaryIO:
 
 def _in_tar(path: Path, prefix: str) -> Iterator[MboxFile]:
     stat = path.stat()
-    try:
-        with tarfile.open(path) as archive:
-            members = [member for member in archive if member.isfile() and member.name.lower().endswith(".mbox")]
-    except (tarfile.TarError, EOFError) as error:
-        raise broken(path) from error
+    members = _tar_members(path, _stamp(stat))
     for member in sorted(members, key=lambda member: member.name):
         yield MboxFile(
             prefix + text(member.name.encode("utf-8", "surrogateescape")),
@@ -221,8 +218,18 @@ def _in_tar(path: Path, prefix: str) -> Iterator[MboxFile]:
             member.size,
             f"{_stamp(stat)}:{member.offset}",
             stat.st_ctime_ns,
-            lambda member=member: StreamBytes(lambda: _tar_member(path, member), path),  # type: ignore[misc]
+            partial(StreamBytes, partial(_tar_member, path, member), path),
         )
+
+
+@lru_cache(maxsize=16)
+def _tar_members(path: Path, _unchanged: str) -> tuple[tarfile.TarInfo, ...]:
+    """The mboxes in an archive, which has to be read from end to end to find them."""
+    try:
+        with tarfile.open(path) as archive:
+            return tuple(member for member in archive if member.isfile() and member.name.lower().endswith(".mbox"))
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise broken(path) from error
 
 
 def _tar_member(path: Path, member: tarfile.TarInfo) -> BinaryIO:

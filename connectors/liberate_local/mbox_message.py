@@ -38,10 +38,10 @@ def describe(read_at: ReadAt, span: Span, quoting: Quoting) -> Described:
     quotes, bare = 0, False
     for block, at_line_start in blocks(read_at, span.start, span.end):
         if size == 0:
-            head, rest = split_header(block)
+            head, _ = split_header(block)
             kept, state = _without_state(head)
             digest.update(kept)
-            digest.update(rest)
+            digest.update(memoryview(block)[len(head) :])
         else:
             digest.update(block)
         size += len(block)
