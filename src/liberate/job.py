@@ -182,8 +182,8 @@ class SliceRun:
                 cursor = thing
             elif isinstance(thing, Renumbered):
                 self._take(entries, None)
-                entries = []
-                self._ledger.listed(self._claim, (), generation=self._claim.generation + 1)
+                entries, cursor = [], None
+                self._ledger.renumbered(self._claim)
             else:
                 entries.append(thing)
                 if len(entries) >= LISTED_TOGETHER:
@@ -399,8 +399,8 @@ class SliceRun:
         yield from self._intended(ready)
 
     def _intended(self, ready: Sequence[tuple[Row, bytes, bytes]]) -> Iterator[tuple[Slot, bytes]]:
-        if self._claim.generation:
-            ready = self._not_moved_before(ready)
+        new = self._not_moved_before([row for row, _, _ in ready])
+        ready = [one for one in ready if one[0].key in new]
         if not ready:
             return
         self._mark([row for row, _, _ in ready])
@@ -410,22 +410,19 @@ class SliceRun:
             self._inflight[row.key] = (row, body)
             yield self._slot(row), wire
 
-    def _not_moved_before(self, ready: Sequence[tuple[Row, bytes, bytes]]) -> Sequence[tuple[Row, bytes, bytes]]:
-        """Those that did not move already under an id that the source has given up."""
+    def _not_moved_before(self, rows: Sequence[Row]) -> set[str]:
+        """The keys of those that did not move already under an id that the source has given up."""
+        new = {row.key for row in rows}
+        if not self._claim.generation:
+            return new
         before: dict[str, list[Row]] = {}
-        for old in self._ledger.moved_before(self._claim, [row.digests["sha256"] for row, _, _ in ready]):
+        for old in self._ledger.moved_before(self._claim, [row.digests["sha256"] for row in rows]):
             if old.part == "":
                 before.setdefault(old.digests["sha256"], []).append(old)
-        pairs, left = [], []
-        for row, body, wire in ready:
-            olds = before.get(row.digests["sha256"])
-            if olds:
-                pairs.append((row, olds.pop(0)))
-            else:
-                left.append((row, body, wire))
+        pairs = [(row, olds.pop(0)) for row in rows if (olds := before.get(row.digests["sha256"]))]
         if pairs:
             self._ledger.adopted(self._claim, pairs)
-        return left
+        return new - {row.key for row, _ in pairs}
 
     def _loaded(self, rows: Sequence[Row], limit: int) -> Iterator[tuple[Row, bytes | None]]:
         """Each row with its bytes, None for those too large to hold. Refusals are noted, failures end the stream."""
@@ -493,6 +490,8 @@ class SliceRun:
         crlf = self._ends.destination.line_ends == "crlf"
         with SpooledMail(chunks, self._desk.scratch, crlf=crlf) as body:
             row.size, row.digests = body.size, body.digests
+            if not self._not_moved_before([row]):
+                return
             self._mark([row])
             self._ledger.intend(self._claim, [row])
             try:

@@ -77,7 +77,6 @@ class Ledger(Accounts, Slices):
         changed: Sequence[tuple[str, Item]] = (),
         gone: Sequence[str] = (),
         cursor: Cursor | None = None,
-        generation: int | None = None,
     ) -> None:
         """Record what a listing brought, and the cursor behind it, together.
 
@@ -85,12 +84,7 @@ class Ledger(Accounts, Slices):
         that are written, `gone` the keys of what the source no longer has.
         """
         with self._transaction("listed") as db:
-            values: dict[str, Any] = {}
-            if cursor is not None:
-                values["cursor"] = cursor
-            if generation is not None:
-                values["generation"] = generation
-            deadline = self._renew(db, claim, **values)
+            deadline = self._renew(db, claim, **({} if cursor is None else {"cursor": cursor}))
             new = [inserted(claim, row) for row in rows]
             new += [skipped_line(claim, key, reason) for key, reason in skipped]
             _INSERT.run(db, new)
@@ -122,8 +116,18 @@ class Ledger(Accounts, Slices):
         claim.deadline = deadline
         if cursor is not None:
             claim.cursor = cursor
-        if generation is not None:
-            claim.generation = generation
+
+    def renumbered(self, claim: Claim) -> None:
+        """Record that the source gives its items new ids from here on.
+
+        The cursor goes with the old ids: a listing that breaks off begins again without it, and is
+        not told a second time, which would make what came under a new id look like an old one.
+        """
+        with self._transaction("renumbered") as db:
+            deadline = self._renew(db, claim, cursor=None, generation=claim.generation + 1)
+        claim.deadline = deadline
+        claim.cursor = None
+        claim.generation += 1
 
     def relisted(self, claim: Claim, rows: Sequence[Row]) -> None:
         """Put rows back to listed under new descriptions: their bytes changed before they were sent."""
