@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -25,6 +25,7 @@ BATCH_BYTES = 50 * LIMITS[0]  # the most that the messages of one batch can come
 
 _ROUNDS = 4  # the batch, then three times whatever failed, one by one
 _LEAST_BATCH = 5  # to which "too many concurrent requests" may bring us: parts of a batch run at once
+_DOWN = 3  # messages in a row, asked for one by one, that fail in passing: it is not them, it is the service
 _HOPELESS = 10  # failed preconditions in a row that mean there is no mailbox, not a mood
 
 
@@ -76,20 +77,22 @@ class Bodies:
         waiting = {item.id: item for item in items}
         last: Failure | None = None
         for tries in range(1, _ROUNDS + 1):
-            before = len(waiting)
+            failed = 0  # in a row, since this round began
             for key, outcome in self._round(list(waiting), form, together=tries == 1):
                 loaded = self._loaded(waiting[key], outcome, form, last_try=tries > 1)
                 if loaded is not None:
                     del waiting[key]
+                    failed = -len(items)  # the service is up, so the rest is worth asking for
                     yield loaded
                 elif isinstance(outcome, Failure):
                     last = outcome
+                    failed += 1
+                    if tries > 1 and failed >= _DOWN and outcome.passing:
+                        raise self._giving_up(last)  # the engine knows how to wait
                     if outcome.trouble is Trouble.CROWD:
                         self._batch = max(_LEAST_BATCH, min(self._batch, len(items) // 2))
             if not waiting:
                 return
-            if tries == 1 and len(waiting) == before > 1 and last is not None and last.passing:
-                break  # not single parts but the service: the engine knows how to wait
             if last is not None and tries < _ROUNDS:
                 self._client.pause(last, tries)
         raise self._giving_up(last)
@@ -199,14 +202,16 @@ def _all(pieces: Iterable[bytes], field: RawField) -> Iterator[bytes]:
     field.finish()
 
 
-def pages(client: Client, **params: Any) -> Iterator[list[str]]:
-    """The ids of a messages.list, page by page."""
+def pages(client: Client, ends: Container[Trouble] = (), **params: Any) -> Iterator[list[str]]:
+    """The ids of a messages.list, page by page. Trouble that `ends` it counts as its last page."""
     token: str | None = None
     while True:
         request = client.messages.list(
             userId="me", maxResults=500, pageToken=token, fields="messages/id,nextPageToken", **params
         )
-        answer = client.ask("messages.list", request)
+        answer = client.call("messages.list", request, ends)
+        if isinstance(answer, Failure):
+            return
         yield [str(message["id"]) for message in answer.get("messages", ())]
         token = answer.get("nextPageToken")
         if not token:

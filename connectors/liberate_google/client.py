@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -100,11 +100,11 @@ class Client:
         self._note([outcome], rung)
         return outcome
 
-    def call(self, method: str, request: Any, expect: Trouble | None = None) -> Answer | Failure:
+    def call(self, method: str, request: Any, expect: Container[Trouble] = ()) -> Answer | Failure:
         """The answer, or the failure that was `expect`ed; any other is raised, a passing one after a few tries."""
         for tries in range(1, _TRIES + 1):
             outcome = self.attempt(method, request)
-            if not isinstance(outcome, Failure) or outcome.trouble is expect:
+            if not isinstance(outcome, Failure) or outcome.trouble in expect:
                 return outcome
             if not outcome.passing or tries == _TRIES:
                 raise outcome.error(self.account)

@@ -170,6 +170,8 @@ def trouble(status: int, why: Sequence[str], content: bytes = b"") -> Trouble:
         return Trouble.FORBIDDEN
     if status in (404, 410):
         return Trouble.GONE
+    if status == 501:
+        return Trouble.REFUSED  # not implemented: asking again does not change that
     if status >= 500 or status == 408:
         return Trouble.SERVER
     return Trouble.REFUSED

@@ -17,6 +17,7 @@ from liberate_google.settings import GoogleSettings
 
 MAILBOX = "mail"
 _HISTORY = ["messageAdded", "messageDeleted", "labelAdded", "labelRemoved"]
+_DELETED_LABEL = (Trouble.REFUSED, Trouble.GONE)  # what a listing by a label answers that is no more
 _MOST_CHANGES = 100_000  # beyond that a full listing is cheaper, and smaller in memory
 
 State: TypeAlias = "frozenset[str] | None"
@@ -60,7 +61,7 @@ class GmailSource:
         start = _start(since, labels)
         if start is not None:
             found = self._changes(start)
-            if found is not None and len(found[0]) <= _MOST_CHANGES:
+            if found is not None:
                 changed, now = found
                 for key, bears in changed.items():
                     yield Gone(key) if bears is None else _item(key, bears, labels)
@@ -76,7 +77,7 @@ class GmailSource:
         table.seal()
         for label in labels.values():
             if convert.matters(label):
-                for page in pages(self._client, labelIds=[label.id], includeSpamTrash=True):
+                for page in pages(self._client, _DELETED_LABEL, labelIds=[label.id], includeSpamTrash=True):
                     table.label(label.id, page)
         late: dict[str, frozenset[str]] = {}
         gone: set[str] = set()
@@ -97,7 +98,9 @@ class GmailSource:
             yield _cursor(str(start), labels)
 
     def _changes(self, start: str) -> tuple[dict[str, State], str] | None:
-        """What the history says of each message since `start`, and up to where; None: it has expired.
+        """What the history says of each message since `start`, and up to where.
+
+        None: it has expired, or tells of so much that a full listing is cheaper.
 
         Every page is asked for with the first start; the history's end is taken from the first page,
         so that a change made while we read is told again rather than lost. A page may be empty and
@@ -112,7 +115,7 @@ class GmailSource:
             request = self._client.history.list(
                 userId="me", startHistoryId=start, historyTypes=_HISTORY, maxResults=500, pageToken=token
             )
-            answer = self._client.call("history.list", request, expect=Trouble.GONE)
+            answer = self._client.call("history.list", request, expect=(Trouble.GONE,))
             if isinstance(answer, Failure):
                 return None
             end = end or str(answer.get("historyId", start))
@@ -125,7 +128,9 @@ class GmailSource:
                     else:
                         changed[key] = None if bears is None else sets.setdefault(bears, bears)
             token = answer.get("nextPageToken")
-            if not token or len(changed) > _MOST_CHANGES:
+            if len(changed) > _MOST_CHANGES:
+                return None
+            if not token:
                 break
         for key in unsure:
             changed[key] = self._ask_labels(key)
@@ -133,7 +138,7 @@ class GmailSource:
 
     def _ask_labels(self, key: str) -> State:
         request = self._client.messages.get(userId="me", id=key, format="minimal", fields="id,labelIds")
-        answer = self._client.call("messages.get", request, expect=Trouble.GONE)
+        answer = self._client.call("messages.get", request, expect=(Trouble.GONE,))
         return None if isinstance(answer, Failure) else frozenset(answer.get("labelIds", ()))
 
     def _profile(self) -> dict[str, Any]:
@@ -171,7 +176,7 @@ class GmailSource:
             for key in part:
                 answer = told.get(key)
                 if answer is None or isinstance(answer, Failure):
-                    answer = self._client.call("labels.get", wanted[key], expect=Trouble.GONE)
+                    answer = self._client.call("labels.get", wanted[key], expect=(Trouble.GONE,))
                 if not isinstance(answer, Failure):
                     counts[labels[key]] = counts.get(labels[key], 0) + int(answer.get("messagesTotal", 0))
         return Survey(int(self._profile().get("messagesTotal", 0)), counts)
@@ -183,8 +188,8 @@ _UNSURE: frozenset[str] = frozenset({"\0"})
 def _told(record: Mapping[str, Any]) -> Iterator[tuple[str, State]]:
     """What one history record says: each message and its labels after it, _UNSURE where it does not tell.
 
-    Gmail leaves labelIds out of a message that has none, so after a removal their absence may mean
-    that none are left; only then is that believed, and only if the removed labels explain it.
+    Gmail leaves labelIds out of a message that has none; but whether their absence always means
+    that is nowhere promised, so such a message is asked for by itself. There are few of them.
     """
     for kind in ("messagesAdded", "labelsAdded", "labelsRemoved"):
         for change in record.get(kind, ()):
@@ -192,7 +197,7 @@ def _told(record: Mapping[str, Any]) -> Iterator[tuple[str, State]]:
             bears = frozenset(message["labelIds"]) if "labelIds" in message else None
             moved = frozenset(change.get("labelIds", ()))
             if bears is None:
-                yield message["id"], frozenset() if kind == "messagesAdded" else _UNSURE
+                yield message["id"], _UNSURE
             elif kind == "labelsAdded":
                 yield message["id"], bears | moved
             elif kind == "labelsRemoved":

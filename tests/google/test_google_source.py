@@ -218,6 +218,26 @@ def test_a_new_label_costs_no_full_listing(standin: GmailStandin, settings: Goog
     assert "messages.list" not in {call.method for call in standin.requests}
 
 
+def test_a_label_deleted_during_the_listing_is_no_trouble(
+    standin: GmailStandin, settings: GoogleSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = standin.add_message(ANNA, mail(1), ["Work", "STARRED"])
+    mailbox = standin.mailbox(ANNA)
+    real = standin.faults.strike
+
+    def meddle(call: Any) -> Fault | None:
+        label = mailbox.label_named("Work")
+        if call.method == "messages.list" and label is not None:
+            mailbox.delete_label(label.id)
+        return real(call)
+
+    monkeypatch.setattr(standin.faults, "strike", meddle)
+    with opened(standin, settings) as source:
+        listed = listing(source)
+    assert facts_of(listed, key).folders == (Folder((), Role.ARCHIVE),)
+    assert "\\Flagged" in facts_of(listed, key).flags
+
+
 @pytest.mark.parametrize("strange", ["history:", "history:abc:", "uid:5", ""])
 def test_a_cursor_that_is_not_ours_is_answered_with_everything(
     standin: GmailStandin, settings: GoogleSettings, strange: str
@@ -276,11 +296,12 @@ def test_a_service_that_is_down_raises_after_what_could_be_had(standin: GmailSta
     keys = [standin.add_message(ANNA, mail(n)) for n in range(60)]
     with opened(standin, settings) as source:
         wanted = items(listing(source))
-        standin.faults.add(Fault(503, method="messages.get", skip=50, times=None))
+        down = standin.faults.add(Fault(503, method="messages.get", skip=50, times=None))
         reading = source.read_many(wanted)
         got = [next(reading).item.id for _ in range(50)]
         with pytest.raises(TransientError):
             next(reading)
+        assert down.hits <= 10 + 3, "a service that is down is not asked for every message"
         standin.faults.clear()
         assert set(read_all(source, [item for item in wanted if item.id not in got])) == set(keys) - set(got)
 
@@ -338,12 +359,13 @@ def test_ten_failed_preconditions_in_a_row_mean_that_there_is_no_mailbox(
     assert caught.value.code == "no-mailbox"
 
 
+@pytest.mark.parametrize("status", [404, 405, 500, 501])
 def test_a_server_that_takes_no_batches_is_read_message_by_message(
-    standin: GmailStandin, settings: GoogleSettings
+    standin: GmailStandin, settings: GoogleSettings, status: int
 ) -> None:
     for n in range(7):
         standin.add_message(ANNA, mail(n))
-    standin.faults.add(Fault(404, "notFound", method="batch", times=None))
+    standin.faults.add(Fault(status, "no", method="batch", times=None))
     with opened(standin, settings) as source:
         assert read_all(source, items(listing(source))) == held(standin)
         assert source.survey().items == 7
