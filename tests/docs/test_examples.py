@@ -16,6 +16,7 @@ from docs_kit import blocks, commands, matches, name_of, pages
 from liberate_imap.sandbox import Dovecot
 
 NEW, OLD = "mail.example.coop", "old.example.org"
+HERE = {NEW: "127.0.0.1", OLD: "localhost"}  # two servers have two names
 PASSWORD = "correct horse"
 INSTALL = "--no-deps --no-index --no-build-isolation --target=installed"
 PEOPLE = ("anna", "bo", "cleo")
@@ -91,15 +92,14 @@ class Reader:
         # What a page installs is installed for its reader only, from what is on this machine.
         text = text.replace("pip install .", f"{sys.executable} -W ignore -m pip install -q -q {INSTALL} .")
         for host, server in self._servers.items():
-            text = re.sub(rf"imaps://([\w.@]+)@{host}", rf"imap://\1@127.0.0.1:{server.port}", text)
-            text = text.replace(f'host = "{host}"', f'host = "127.0.0.1"\nport = {server.port}\nsecurity = "none"')
-            text = text.replace(f'"host": "{host}"', f'"host": "127.0.0.1", "port": {server.port}, "security": "none"')
+            text = re.sub(rf"imaps://([\w.@]+)@{host}", rf"imap://\1@{HERE[host]}:{server.port}", text)
+            text = text.replace(f'host = "{host}"', f'host = "{HERE[host]}"\nport = {server.port}\nsecurity = "none"')
         return text
 
     def there(self, text: str) -> str:
         """The other way round, for what was printed."""
         for host, server in self._servers.items():
-            text = re.sub(rf"imap://([\w.@]+)@127\.0\.0\.1:{server.port}", rf"imaps://\1@{host}", text)
+            text = re.sub(rf"imap://([\w.@]+)@{HERE[host]}:{server.port}", rf"imaps://\1@{host}", text)
         return text.replace(f"{self._folder}/", "")
 
     def write(self, name: str, text: str, more: bool) -> None:
