@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +12,12 @@ from liberate_local.mbox_format import CHUNK, Quoting, ReadAt, Span, blocks, spl
 
 # Header fields that mail programs and exports write into a message and rewrite as its state changes.
 # What they say is a fact beside the message; a message is the same whatever they say.
-_STATE = frozenset({
+_STATE = (
     b"status", b"x-status", b"x-keywords", b"x-uid", b"x-imap", b"x-imapbase", b"content-length", b"lines",
     b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"x-account-key", b"x-uidl",
     b"x-gmail-labels", b"x-gm-thrid",
-})  # fmt: skip
-_BEGINNINGS = (
-    b"\nstatus", b"\nx-status", b"\nx-keywords", b"\nx-uid", b"\nx-imap", b"\ncontent-length", b"\nlines",
-    b"\nx-mozilla-", b"\nx-account-key", b"\nx-gm",
 )  # fmt: skip
+_FIELD = re.compile(rb"\n(" + b"|".join(_STATE) + rb")[ \t]*:")  # a header in lower case, with a line end before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +84,16 @@ def state_of(head: bytes) -> dict[bytes, bytes]:
 
 def _without_state(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """The header without the fields of _STATE, and those."""
-    lower = b"\n" + head.lower()
-    cuts: list[tuple[int, int]] = []
-    state: dict[bytes, bytes] = {}
-    for begin in _BEGINNINGS:
-        at = lower.find(begin)
-        while at >= 0:
-            end = head.find(b"\n", at) + 1 or len(head)
-            name = lower[at + 1 : end + 1].partition(b":")[0].rstrip()
-            if name in _STATE:
-                while head[end : end + 1] in (b" ", b"\t"):
-                    end = head.find(b"\n", end) + 1 or len(head)
-                state.setdefault(name, head[at:end])
-                cuts.append((at, end))
-            at = lower.find(begin, end)
-    kept, last = [], 0
-    for at, end in sorted(cuts):
+    kept, state, last = [], dict[bytes, bytes](), 0
+    for field in _FIELD.finditer(b"\n" + head.lower()):
+        at = field.start()
+        end = head.find(b"\n", at) + 1 or len(head)
+        while head[end : end + 1] in (b" ", b"\t"):
+            end = head.find(b"\n", end) + 1 or len(head)
+        state.setdefault(field[1], head[at:end])
         kept.append(head[last:at])
         last = end
+    if not state:
+        return head, state
     kept.append(head[last:])
     return b"".join(kept), state
