@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from liberate import registry
+from liberate.events import Event
 from liberate.people import COLUMNS
 from liberate.plan import ConnectionTable, JobTable, PeopleTable, RouteTable
 from liberate.report_json import SCHEMA
@@ -129,6 +131,16 @@ def _report() -> Iterator[str]:
     yield f"{version}; new ones may come. As a JSON Schema: `liberate.report_json.SCHEMA`."
     yield ""
     yield from _table(("key", "type", "meaning"), list(_keys("", SCHEMA)))
+    yield from ("", "## The events", "")
+    yield "`liberate migrate --json` and `liberate verify --json` write these before it, one JSON object a line."
+    yield ""
+    yield from _table(
+        ("`event`", "further keys", "meaning"),
+        [
+            (f"`{event.__name__.lower()}`", ", ".join(f"`{f.name}`" for f in fields(event)), _text(event.__doc__ or ""))
+            for event in get_args(Event)
+        ],
+    )
 
 
 def _keys(prefix: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import pytest
@@ -34,9 +33,14 @@ kinds = ["mail"]
 table = "people.csv"
 phases = []
 """
-PEOPLE = 'source,destination,password_env,kind,phase,action,reason\na@x,"a, b",A,person,1,move,\nb@x,b,,,,skip,"two\nlines"\n'
+PEOPLE = """\
+source,destination,password_env,kind,phase,action,reason
+a@x,"a, b",A,person,1,move,
+b@x,b,,,,skip,"two
+lines"
+"""
 
-ONCE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONCE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite
@@ -98,15 +102,12 @@ def test_a_table_of_any_bytes(raw: bytes, table: Path) -> None:
         load_people(table)
 
 
-@pytest.mark.parametrize("what", ["a folder", "a closed file"])
+@pytest.mark.parametrize("what", ["a folder", "a link to nowhere"])
 def test_a_table_that_is_no_readable_file(what: str, folder: Path) -> None:
     path = folder / "people.csv"
     if what == "a folder":
         path.mkdir()
     else:
-        path.write_text(PEOPLE)
-        path.chmod(0)
-        if os.access(path, os.R_OK):
-            pytest.skip("this user may read everything")
+        path.symlink_to(folder / "nowhere")
     with pytest.raises(PlanError, match="cannot be read"):
         load_people(path)
