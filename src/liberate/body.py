@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from liberate.errors import IntegrityError, ItemError, LiberateError
-from liberate.mail import Fingerprint
+from liberate.mail import Fingerprint, wire_form
 
 CHUNK = 1 << 20
 
@@ -72,7 +72,8 @@ class StreamBody:
 class SpooledMail:
     """A large message on disk in its wire form, its fingerprint known before the first byte is sent.
 
-    `size` is that of the body as it will be sent. Use as a context manager: the file goes with it.
+    `size` is that of the body as it will be sent. The file holds the message as it came, for it may
+    have to be kept unaltered. Use as a context manager: the file goes with it.
     """
 
     def __init__(self, chunks: Iterable[bytes], folder: Path, *, crlf: bool) -> None:
@@ -81,14 +82,12 @@ class SpooledMail:
         forms = Fingerprint()
         try:
             for chunk in chunks:
-                wire = forms.update(chunk)
-                self._file.write(wire if crlf else chunk)
-            last = forms.finish()
-            if crlf:
-                self._file.write(last)
+                forms.update(chunk)
+                self._file.write(chunk)
+            forms.finish()
             self.digests = forms.digests()
             self.size: int | None = forms.wire_size if crlf else forms.size
-            self._file.seek(0)
+            self._sent = StreamBody(_wire_chunks(self.original()) if crlf else self.original(), self.size)
         except BaseException:
             self._file.close()
             raise
@@ -100,13 +99,26 @@ class SpooledMail:
         self._file.close()
 
     def read(self, n: int = -1, /) -> bytes:
-        return self._file.read(n)
+        return self._sent.read(n)
 
-    def again(self) -> Iterator[bytes]:
-        """The body from its beginning, in chunks."""
+    def original(self) -> Iterator[bytes]:
+        """The message from its beginning as it came, in chunks; nothing can be read beside it."""
         self._file.seek(0)
         while chunk := self._file.read(CHUNK):
             yield chunk
+
+
+def _wire_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The wire form of a message that comes in chunks."""
+    held = b""  # CRs at the end of a chunk: what they are depends on what follows
+    for chunk in chunks:
+        come = held + chunk
+        end = len(come.rstrip(b"\r"))
+        held = come[end:]
+        if end:
+            yield wire_form(come[:end])
+    if held:
+        yield held
 
 
 def whole(chunks: Iterable[bytes], limit: int) -> bytes | None:

@@ -156,7 +156,19 @@ class SliceRun:
                 return
 
     def _resume(self) -> None:
-        """Send what was listed in an earlier turn."""
+        """Send what was listed in an earlier turn, and what the plan left behind then and takes along now."""
+        after = 0
+        while not self._stopping():
+            left, after = self._ledger.left_behind(self._claim, after)
+            if not left:
+                break
+            rows: list[Row] = []
+            again: list[Row] = []
+            for row in left:
+                if not isinstance(self._placement(row.item), LeftOut):
+                    self._reconsider(row.key, row.item, rows, again)
+            if again:
+                self._ledger.listed(self._claim, rows, again=again)
         after = 0
         while not self._stopping():
             rows, after = self._ledger.unfinished(self._claim, State.LISTED, after)
@@ -231,15 +243,13 @@ class SliceRun:
                 elif entry.facts_version != facts_version:
                     if state in (State.LISTED, State.SKIPPED):
                         self._reconsider(key, entry, rows, again)
-                    elif state is not State.REFUSED:
+                    else:  # for one that is refused, they wait with it
                         changed.append((key, entry))
         rows += self._new_copies(changed)
         if rows and claim.collection.kind is not Kind.MAIL:
             name_items(rows, self._ledger, self._ends.places.rules)
-        if rows or skipped or changed or gone or (cursor is not None and cursor != claim.cursor):
-            self._ledger.listed(claim, rows, skipped, changed, gone, cursor)
-        if again:
-            self._ledger.relisted(claim, again)
+        if rows or skipped or changed or gone or again or (cursor is not None and cursor != claim.cursor):
+            self._ledger.listed(claim, rows, skipped, changed, gone, cursor, again)
         self._send([*rows, *again])
         if changed:
             self._update()
@@ -427,12 +437,14 @@ class SliceRun:
     def _loaded(self, rows: Sequence[Row], limit: int) -> Iterator[tuple[Row, bytes | None]]:
         """Each row with its bytes, None for those too large to hold. Refusals are noted, failures end the stream."""
         source = self._ends.source
-        by_id = {row.item.id: row for row in rows}
+        by_id: dict[str, list[Row]] = {}
+        for row in rows:
+            by_id.setdefault(row.item.id, []).append(row)  # two versions of one item may wait together
         again: list[Row] = []
         try:
             loaded = source.read_many([row.item for row in rows]) if isinstance(source, ReadsMany) else None
             for one in loaded if loaded is not None else self._one_by_one(source, rows, limit):
-                row = by_id[one.item.id]
+                row = by_id[one.item.id].pop()
                 if one.item is not row.item:
                     row.enriched = one.item.facts != row.item.facts
                     row.item = one.item
@@ -497,7 +509,7 @@ class SliceRun:
             try:
                 receipt = self._ends.destination.write(self._slot(row), body)
             except ItemError as error:
-                self._refuse(row, error, body.again())
+                self._refuse(row, error, body.original())
                 return
             self._judge(row, receipt, None)
 
@@ -570,6 +582,7 @@ class SliceRun:
                 for _slot, _outcome in destination.update(changes):
                     pass  # what its owner deleted there stays deleted
             self._ledger.updated(self._claim, pending)
+            self.progressed = True
             if self._stopping():
                 return
 

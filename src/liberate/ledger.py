@@ -35,7 +35,7 @@ from liberate.ledger_rows import (
     row_from,
     skipped_line,
 )
-from liberate.ledger_schema import items, places
+from liberate.ledger_schema import TO_SEND, WAS_SKIPPED, items, places
 from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
 
@@ -77,11 +77,13 @@ class Ledger(Accounts, Slices):
         changed: Sequence[tuple[str, Item]] = (),
         gone: Sequence[str] = (),
         cursor: Cursor | None = None,
+        again: Sequence[Row] = (),
     ) -> None:
         """Record what a listing brought, and the cursor behind it, together.
 
         `rows` are new, `skipped` are (key, reason), `changed` are (key, item with new facts) for rows
-        that are written, `gone` the keys of what the source no longer has.
+        that are written, `gone` the keys of what the source no longer has. `again` are rows that have not gone
+        and are to be described anew.
         """
         with self._transaction("listed") as db:
             deadline = self._renew(db, claim, **({} if cursor is None else {"cursor": cursor}))
@@ -100,6 +102,9 @@ class Ledger(Accounts, Slices):
                         for key, item in changed
                     ],
                 )
+            for row in again:
+                values = {name: value for name, value in inserted(claim, row).items() if name != "key"}
+                db.execute(items.update().where(items.c.key == row.key).values(**values))
             for some in pages(gone):
                 db.execute(items.update().where(items.c.key.in_(some)).values(gone=True))
                 # What was never sent and is no longer there cannot be moved any more.
@@ -129,22 +134,24 @@ class Ledger(Accounts, Slices):
         claim.cursor = None
         claim.generation += 1
 
-    def relisted(self, claim: Claim, rows: Sequence[Row]) -> None:
-        """Put rows back to listed under new descriptions: their bytes changed before they were sent."""
-        with self._transaction("relisted") as db:
-            deadline = self._renew(db, claim)
-            for row in rows:
-                values = inserted(claim, row)
-                del values["key"]
-                db.execute(items.update().where(items.c.key == row.key).values(**values))
-        claim.deadline = deadline
-
     def unfinished(self, claim: Claim, state: State, after: int = 0, limit: int = PAGE) -> tuple[list[Row], int]:
-        """The next rows of the slice in this state, oldest first, and where to go on."""
+        """The next rows of the slice that are listed, or intended, oldest first, and where to go on."""
         columns = (*ROW_COLUMNS, items.c.id)
         query = (
             sa.select(*columns)
-            .where(items.c.slice == claim.slice, items.c.state == state, items.c.id > after)
+            .where(items.c.slice == claim.slice, items.c.state == state, TO_SEND, items.c.id > after)
+            .order_by(items.c.id)
+            .limit(limit)
+        )
+        with self._reading() as db:
+            found = db.execute(query).all()
+        return [row_from(row, claim.collection.kind) for row in found], (found[-1].id if found else after)
+
+    def left_behind(self, claim: Claim, after: int = 0, limit: int = PAGE) -> tuple[list[Row], int]:
+        """The next rows of the slice that a policy of the plan left behind, and where to go on."""
+        query = (
+            sa.select(*ROW_COLUMNS, items.c.id)
+            .where(items.c.slice == claim.slice, WAS_SKIPPED, items.c.code.like("policy-%"), items.c.id > after)
             .order_by(items.c.id)
             .limit(limit)
         )
