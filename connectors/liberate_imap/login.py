@@ -107,7 +107,9 @@ def _password(client: IMAPClient, user: str, password: str) -> None:
     if client.has_capability("AUTH=PLAIN"):
         _plain(client, user, password)
     elif client.has_capability("LOGINDISABLED"):
-        raise AccountError("login-disabled", f"{client.host} accepts no passwords on this connection.", "Use TLS.")
+        raise AccountError(
+            "login-disabled", f"{client.host} accepts no passwords on this connection.", "Use TLS, or a token."
+        )
     else:
         client.login(user, password)
 

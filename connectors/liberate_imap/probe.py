@@ -26,7 +26,7 @@ _SYMBOLS = string.punctuation + " "
 _WHOLE = ("cur", "new", "tmp")  # what Maildirs keep beside folders
 _AT_THE_END = ". "  # what file systems and servers are known to trim there
 _LENGTHS = (64, 100, 128, 160, 180, 200, 220, 230, 240, 245, 250, 253, 255, 500, 1000)
-_PATHS = (100, 150, 200, 220, 230, 240, 245, 250, 253, 255, 500, 1000, 2000, 4000)
+_PATHS = (100, 150, 200, 220, 230, 240, 245, 250, 253, 255, 500, 1000)
 _LEVEL = 60  # bytes of each level when whole paths are tried
 
 _DOTS = frozenset({".", ".."})
@@ -120,16 +120,10 @@ def _long(stem: str, size: int) -> str:
 
 
 def _deep(stem: str, size: int, separator: str) -> str:
-    """A name of `size` bytes in levels, all below a folder of our own."""
-    levels = [f"{stem}-p{size}"]
-    left = size - len(levels[0])
-    while left > 1:
-        level = min(_LEVEL, left - 1)
-        if left - 1 - level == 1:
-            level -= 1  # or a level without a name would be left
-        levels.append("y" * level)
-        left -= level + 1
-    return separator.join(levels)
+    """A name of `size` bytes in levels, all below one folder of our own: one chain, cut at each size."""
+    chain = f"{stem}-path" + f"{separator}{'y' * _LEVEL}" * (size // _LEVEL + 1)
+    cut = chain[:size]
+    return f"{cut[:-1]}y" if cut.endswith(separator) else cut
 
 
 class _Trial:
