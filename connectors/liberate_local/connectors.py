@@ -41,8 +41,8 @@ class MboxSettings(_Local):
 
     quoting: Literal["auto", "mboxrd", "none"] = Field(
         default="auto",
-        description='whether ">From " in a message stands for "From ": always, never, or unless the message shows '
-        "that its writer quotes nothing",
+        description='"mboxrd": a line ">From " in a message stands for "From "; "none": it stands for itself; '
+        '"auto": as "mboxrd", unless the message shows that its writer quotes nothing',
     )
     folder: str | None = Field(
         default=None, description='what the mailbox is called, "/" between levels; by default as its file'

@@ -229,6 +229,7 @@ def _bytes(encoding: bytes, text: bytes) -> bytes:
 
 def _text(data: bytes, charset: str) -> str:
     try:
-        return data.decode(charset)
-    except (LookupError, UnicodeDecodeError):
+        # Some charsets that Python knows (utf-7) make lone surrogates, which nothing could store.
+        return data.decode(charset).encode("utf-8", "replace").decode()
+    except (LookupError, ValueError):
         return data.decode("utf-8", "replace")

@@ -157,7 +157,7 @@ def _in_folder(root: Path, top: bytes, below: bytes, name: tuple[str, ...]) -> I
             readable = entry.name.decode("utf-8", "replace")
             lower = readable.lower()
             if entry.is_dir(follow_symlinks=False):
-                # Thunderbird keeps the folders below "Work" in "Work.sbd", Apple Mail a mailbox in "Work.mbox/mbox".
+                # Thunderbird keeps the folders below "Work" in "Work.sbd".
                 level = readable[:-4] if lower.endswith(".sbd") else _mailbox(readable)
                 yield from _in_folder(root, top, known, (*name, level))
             elif not entry.is_file(follow_symlinks=False) or lower.endswith(_NEVER):
@@ -167,8 +167,10 @@ def _in_folder(root: Path, top: bytes, below: bytes, name: tuple[str, ...]) -> I
             elif lower.endswith(TARS):
                 yield from _in_tar(root / os.fsdecode(known), text(known) + "!")
             elif _is_mbox(os.path.join(top, known), lower):
-                apple = lower == "mbox" and name and below.lower().endswith(b".mbox")
-                yield _plain(os.path.join(top, known), text(known), name if apple else (*name, _mailbox(readable)))
+                # Apple Mail keeps a mailbox in "Work.mbox/mbox".
+                apple = lower == "mbox" and os.path.join(top, below).rstrip(b"/").lower().endswith(b".mbox")
+                own = (name or (_mailbox(root.name),)) if apple else (*name, _mailbox(readable))
+                yield _plain(os.path.join(top, known), text(known), own)
 
 
 def _is_mbox(path: bytes, lower: str) -> bool:

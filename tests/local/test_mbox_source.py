@@ -131,11 +131,13 @@ def test_an_item_of_an_earlier_run_is_found_although_the_file_was_rewritten(path
 def test_an_item_can_be_read_by_a_process_that_listed_nothing(path: Path, source: MboxSource) -> None:
     path.write_bytes(joined(message(1), message(2)))
     listed = items(source)
-    with MboxSource_closing(path) as other:
+    with Opened(path) as other:
         assert bodies(other, listed) == [message(1), message(2)]
 
 
-class MboxSource_closing:  # noqa: N801
+class Opened:
+    """A source of this file, closed again."""
+
     def __init__(self, path: Path) -> None:
         self.source = MboxSource(path, Format())
 
@@ -184,7 +186,7 @@ def test_a_file_that_was_rewritten_is_listed_anew(path: Path, source: MboxSource
 
 def test_a_file_that_changed_a_moment_ago_is_read_again(path: Path) -> None:
     path.write_bytes(joined(message(1)))
-    with MboxSource_closing(path) as source:
+    with Opened(path) as source:
         assert len(items(source, cursor(source))) == 1
 
 
@@ -229,7 +231,7 @@ def test_a_mail_programs_folder_is_a_tree_of_mailboxes(tmp_path: Path) -> None:
     for name in ("Inbox.msf", "popstate.dat", "notes.txt", ".hidden"):
         (tmp_path / name).write_bytes(b"other things\n")
     (tmp_path / "Trash").write_bytes(b"")
-    with MboxSource_closing(tmp_path) as source:
+    with Opened(tmp_path) as source:
         found = {c.path: c for c in source.collections()}
         assert set(found) == {("Inbox",), ("Inbox", "Work"), ("Apple",), ("Old",), ("Trash",)}
         assert found["Inbox",].role == Role.INBOX
@@ -238,6 +240,13 @@ def test_a_mail_programs_folder_is_a_tree_of_mailboxes(tmp_path: Path) -> None:
         assert sorted(bodies(source, listed)) == sorted(
             m for n in ("Inbox", "Inbox.sbd/Work", "Apple.mbox/mbox", "Old.mbox") for m in (message(1), message(len(n)))
         )
+
+
+def test_apple_mails_mailbox_may_be_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "Work.mbox").mkdir()
+    (tmp_path / "Work.mbox" / "mbox").write_bytes(joined(message(1)))
+    with Opened(tmp_path / "Work.mbox") as source:
+        assert [c.path for c in source.collections()] == [("Work",)]
 
 
 def test_the_settings_name_the_folder_and_the_quoting(path: Path) -> None:

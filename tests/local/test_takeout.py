@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from liberate_local.connectors import TakeoutSettings, takeout
 from liberate_local.gmail_labels import facts, parse
 
@@ -45,6 +47,8 @@ def labelled(value: str) -> MailFacts:
         ("=?UTF-8?B?5Y+X5L+h44OI44Os44Kk?=,Work", ["受信トレイ", "Work"]),
         ("=?ISO-8859-1?Q?Entw=FCrfe?=", ["Entwürfe"]),
         ("=?nonsense?Q?x?=", ["x"]),
+        ("=?idna?Q?xn--a=FF?=", ["xn--a\ufffd"]),
+        ("=?utf-7?Q?+2AA-?=", ["?"]),
         ('Kategorie: "Neuigkeiten",x', ['Kategorie: "Neuigkeiten"', "x"]),
         ('=?UTF-8?Q?Kategorie:_=22Neuigkeiten=22,=22a,b=22?=', ['Kategorie: "Neuigkeiten"', "a,b"]),
         ("Inbox,\r\n Work", ["Inbox", "Work"]),
@@ -113,6 +117,17 @@ def test_labels_become_folders_flags_and_keywords(
 def test_the_system_folders_are_known_in_many_languages(names: str) -> None:
     roles = [Role.INBOX, Role.SENT, Role.DRAFTS, Role.JUNK, Role.TRASH]
     assert [labelled(name.replace("_", " ")).folders for name in names.split(" ")] == [(Folder((), r),) for r in roles]
+
+
+PIECES = [b"=?UTF-8?Q?", b"=?UTF-8?B?", b"=?mad?Q?", b"?=", b"=C3", b'"', b",", b" ", b"\r\n ", b"x", b"/", b"IMAP_"]
+
+
+@given(st.binary(max_size=200) | st.lists(st.sampled_from(PIECES)).map(b"".join))
+def test_no_header_is_too_odd_to_be_read(value: bytes) -> None:
+    found = facts({b"x-gmail-labels": b"X-Gmail-Labels:" + value})
+    if isinstance(found, MailFacts):
+        assert found.folders
+        assert MailFacts.load(found.dump()) == found
 
 
 def test_a_chat_is_skipped_and_told() -> None:

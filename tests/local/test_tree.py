@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from liberate_local.connectors import EmlSettings, FolderSettings, eml, folder
 from liberate_local.tree import TreeSource, arrival
 
@@ -130,6 +132,12 @@ def test_folders_of_eml_are_mailboxes(tmp_path: Path) -> None:
 )
 def test_a_message_arrived_when_its_fields_say(head: bytes, moment: datetime | None) -> None:
     assert arrival(head) == moment
+
+
+@given(st.binary(max_size=100), st.sampled_from([b"Date:", b"Received: x;", b"Date: Mon, 7 Apr 2025 14:31:02 "]))
+def test_no_date_is_too_odd_to_be_read(value: bytes, field: bytes) -> None:
+    moment = arrival(field + value + b"\n\n")
+    assert moment is None or moment.tzinfo is UTC
 
 
 def test_a_message_without_any_date_arrived_when_its_file_was_written(tmp_path: Path) -> None:
