@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import logging
 import re
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,61 +21,10 @@ from liberate_google.standin.faults import Call, Fault, Faults
 from liberate_google.standin.mailbox import Mailbox
 from liberate_google.standin.oauth import GMAIL_READONLY, Grant, ServiceAccount, TokenEndpoint
 from liberate_google.standin.quota import Quota
+from liberate_google.standin.reply import Broken, Reply, refusal
 from liberate_google.standin.routes import Route, routes
 from liberate_google.standin.schema import checker
-
-_log = logging.getLogger(__name__)
-_PIECE = 3 << 18  # bytes of a message spelled in base64 at a time; a multiple of three
-_MARK = "\u0001raw\u0001"  # stands where the message's bytes go; JSON spells it \u0001raw\u0001
-
-
-class Reply:
-    """An answer ready to be sent."""
-
-    __slots__ = ("code", "headers", "json", "raw", "text")
-
-    def __init__(
-        self, code: int, answer: Any = None, headers: dict[str, str] | None = None, text: bytes | None = None
-    ) -> None:
-        self.code = code
-        self.headers = {"Content-Type": "application/json; charset=UTF-8"} | (headers or {})
-        self.raw: bytes | None = None
-        if isinstance(answer, dict) and isinstance(answer.get("raw"), bytes):
-            self.raw = answer["raw"]
-            answer = {**answer, "raw": _MARK}
-        if text is not None:
-            self.text = text
-        elif answer is None:
-            self.text = b""
-            del self.headers["Content-Type"]
-        else:
-            self.text = json.dumps(answer, indent=1).encode()
-
-    def pieces(self) -> Iterator[bytes]:
-        """The body."""
-        if self.raw is None:
-            yield self.text
-            return
-        before, after = self.text.split(json.dumps(_MARK)[1:-1].encode())
-        yield before
-        for at in range(0, len(self.raw), _PIECE):
-            yield base64.urlsafe_b64encode(memoryview(self.raw)[at : at + _PIECE])
-        yield after
-
-    @property
-    def length(self) -> int:
-        if self.raw is None:
-            return len(self.text)
-        return len(self.text) - len(json.dumps(_MARK)) + 2 + (len(self.raw) + 2) // 3 * 4
-
-
-class Broken(Exception):
-    """The connection is to break while this reply is on its way."""
-
-    def __init__(self, fault: Fault, reply: Reply | None) -> None:
-        super().__init__(fault.breaks)
-        self.fault = fault
-        self.reply = reply
+from liberate_google.standin.wire import Server
 
 
 class GmailStandin:
@@ -105,7 +51,7 @@ class GmailStandin:
         self._routes = routes("gmail.v1", "gmail.users.")
         self._uploads: dict[str, tuple[Route, str, Any, bytearray]] = {}
         self._numbers = itertools.count(1)
-        self._server = _Server(("127.0.0.1", port), self)
+        self._server = Server(("127.0.0.1", port), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.oauth.url = f"{self.url}/token"
         self._thread: threading.Thread | None = None
@@ -167,6 +113,24 @@ class GmailStandin:
         return self.oauth.token_file(path, address)
 
     # Answering -----------------------------------------------------------------------------------
+
+    def answer(self, http: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
+        """The reply to any HTTP request. Raises Broken for one that is to break off on its way."""
+        if target.partition("?")[0] == "/token":
+            return self.token(body)
+        grant = self.oauth.check(headers.get("authorization", "").partition(" ")[2])
+        if grant is None:
+            return refusal(unauthenticated())
+        try:
+            self.quota.enter(grant.user)
+        except ApiError as error:
+            return refusal(error)
+        try:
+            if target.startswith(self._routes.batch_path):
+                return self.batch(headers, body)
+            return self.call(http, target, headers, body)
+        finally:
+            self.quota.leave(grant.user)
 
     def token(self, body: bytes) -> Reply:
         call = Call("token", "", {}, False)
@@ -280,9 +244,9 @@ class GmailStandin:
         parsed = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
         parts = parsed.get_payload()
         if not kind.startswith("multipart/mixed") or not isinstance(parts, list):
-            return _error(bad_request("Failed to parse batch request, error: missing boundary.", "badRequest"))
+            return refusal(bad_request("Failed to parse batch request, error: missing boundary.", "badRequest"))
         if len(parts) > self.batch_parts:
-            return _error(
+            return refusal(
                 bad_request(
                     f"The batch request could not be processed. Inner request count exceeds the limit. "
                     f"Received: {len(parts)}, Limit: {self.batch_parts}",
@@ -318,7 +282,7 @@ class GmailStandin:
         try:
             http, target, _ = line.decode("ascii").split(" ")
         except ValueError:
-            return _error(bad_request("Failed to parse batch request.", "badRequest"))
+            return refusal(bad_request("Failed to parse batch request.", "badRequest"))
         headers = {"authorization": outer.get("authorization", "")}
         for field in head.decode("latin-1").splitlines():
             name, _, value = field.partition(":")
@@ -356,10 +320,6 @@ class GmailStandin:
 _REASONS = {200: "OK", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 
 
-def _error(error: ApiError) -> Reply:
-    return Reply(error.code, error.answer(), error.headers)
-
-
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
@@ -378,131 +338,3 @@ def _split_upload(kind: str, body: bytes) -> tuple[Any, bytes]:
     about = re.split(rb"\r?\n\r?\n", first.lstrip(b"\r\n"), maxsplit=1)[1]
     message = re.split(rb"\r?\n\r?\n", second.lstrip(b"\r\n"), maxsplit=1)[1]
     return _json(about.strip()), message
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
-    server: _Server
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - named by http.server
-
-    def _serve(self) -> None:
-        standin = self.server.standin
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        http = headers.pop("x-http-method-override", self.command)
-        target = self.path
-        if http != self.command and body:  # how the client sends an address of more than 2,048 characters
-            target, body = f"{target}?{body.decode('ascii')}", b""
-        if standin.latency:
-            time.sleep(standin.latency)
-        try:
-            if target.partition("?")[0] == "/token":
-                reply = standin.token(body)
-            else:
-                reply = self._api(standin, http, target, headers, body)
-        except Broken as broken:
-            self._break(broken)
-            return
-        self._send(reply)
-
-    def _api(self, standin: GmailStandin, http: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
-        user = headers.get("authorization", "")
-        grant = standin.oauth.check(user.partition(" ")[2])
-        if grant is None:
-            return _error(unauthenticated())
-        try:
-            standin.quota.enter(grant.user)
-        except ApiError as error:
-            return _error(error)
-        try:
-            if target.startswith("/batch"):
-                return standin.batch(headers, body)
-            return standin.call(http, target, headers, body)
-        finally:
-            standin.quota.leave(grant.user)
-
-    def _head(self, reply: Reply) -> None:
-        self.send_response(reply.code)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        if reply.code != 204:
-            self.send_header("Content-Length", str(reply.length))
-        self.end_headers()
-
-    def _send(self, reply: Reply) -> None:
-        self._head(reply)
-        for piece in reply.pieces():
-            self.wfile.write(piece)
-
-    def _break(self, broken: Broken) -> None:
-        """Cut the connection, after part of the answer if there is one to cut."""
-        if broken.reply is not None:
-            self._head(broken.reply)
-            left = broken.fault.after or broken.reply.length // 2
-            for piece in broken.reply.pieces():
-                self.wfile.write(piece[:left])
-                left -= len(piece)
-                if left <= 0:
-                    break
-            self.wfile.flush()
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.wfile = _Nowhere()  # type: ignore[assignment]
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
-        _log.debug(format, *args)
-
-
-class _Nowhere:
-    """Takes the place of a stream that was cut, so that closing it sends nothing."""
-
-    closed = True
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], standin: GmailStandin) -> None:
-        self.standin = standin
-        self._open: set[socket.socket] = set()
-        self._open_lock = threading.Lock()
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)[:1] == b"\1":
-            request.close()  # a reset, not a polite end
-        else:
-            super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Wake every handler that waits for a next request; each then closes its own socket."""
-        with self._open_lock:
-            waiting = list(self._open)
-        for request in waiting:
-            try:
-                request.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                _log.debug("a connection was gone already")
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        _log.debug("a client went away", exc_info=True)

@@ -1,0 +1,68 @@
+"""An answer of the stand-in, ready to be sent, whole or broken off."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from liberate_google.standin.errors import ApiError
+from liberate_google.standin.faults import Fault
+
+_PIECE = 3 << 18  # bytes of a message spelled in base64 at a time; a multiple of three
+_MARK = "\u0001raw\u0001"  # stands where the message's bytes go; JSON spells it \u0001raw\u0001
+
+
+class Reply:
+    """An answer ready to be sent."""
+
+    __slots__ = ("code", "headers", "json", "raw", "text")
+
+    def __init__(
+        self, code: int, answer: Any = None, headers: dict[str, str] | None = None, text: bytes | None = None
+    ) -> None:
+        self.code = code
+        self.headers = {"Content-Type": "application/json; charset=UTF-8"} | (headers or {})
+        self.raw: bytes | None = None
+        if isinstance(answer, dict) and isinstance(answer.get("raw"), bytes):
+            self.raw = answer["raw"]
+            answer = {**answer, "raw": _MARK}
+        if text is not None:
+            self.text = text
+        elif answer is None:
+            self.text = b""
+            del self.headers["Content-Type"]
+        else:
+            self.text = json.dumps(answer, indent=1).encode()
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body."""
+        if self.raw is None:
+            yield self.text
+            return
+        before, after = self.text.split(json.dumps(_MARK)[1:-1].encode())
+        yield before
+        for at in range(0, len(self.raw), _PIECE):
+            yield base64.urlsafe_b64encode(memoryview(self.raw)[at : at + _PIECE])
+        yield after
+
+    @property
+    def length(self) -> int:
+        if self.raw is None:
+            return len(self.text)
+        return len(self.text) - len(json.dumps(_MARK)) + 2 + (len(self.raw) + 2) // 3 * 4
+
+
+class Broken(Exception):
+    """The connection is to break while this reply is on its way."""
+
+    def __init__(self, fault: Fault, reply: Reply | None) -> None:
+        super().__init__(fault.breaks)
+        self.fault = fault
+        self.reply = reply
+
+
+def refusal(error: ApiError) -> Reply:
+    """The answer that tells of the error."""
+    return Reply(error.code, error.answer(), error.headers)
