@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import grp
 import hashlib
 import hmac
 import json
@@ -325,8 +326,6 @@ class Dovecot:
         return "\n".join(line for line in lines if line) + "\n"
 
     def _group(self) -> str:
-        import grp  # noqa: PLC0415 - only where an ordinary user runs it
-
         return grp.getgrgid(self._mail_user.pw_gid).gr_name
 
 

@@ -90,8 +90,10 @@ def test_the_command_line_can_start_it_and_find_its_mail_again(tmp_path: Path) -
 
 
 def test_an_ordinary_user_can_run_it() -> None:
+    with Dovecot() as server:  # loads whatever an ordinary user might not be allowed to read
+        fill(server, server.user("anna"))
     home = tempfile.mkdtemp(prefix="liberate-")
-    os.chmod(home, 0o777)
+    os.chmod(home, 0o777)  # noqa: S103
     child = os.fork()
     if child == 0:  # a process of its own, so that root can become somebody else
         done = 1
