@@ -1,0 +1,72 @@
+"""Runs one command and says what it cost: time on the wall, processor time, memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class Failed(Exception):
+    """A measured command did not do what it was started for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run of one command cost."""
+
+    seconds: float  # on the wall, from before the process starts until it has ended
+    processor: float  # seconds, user and system, of the process and of its children
+    memory: int  # bytes: the largest resident set. Never less than this program's own, see run()
+    output: tuple[tuple[float, str], ...]  # each line of stdout, and the second in which it came
+    code: int
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    codes: tuple[int, ...] = (0,),
+) -> Cost:
+    """Run the command in `folder`. Raises Failed with its last words if it ends with another code.
+
+    A process starts as an image of the one that starts it, and Linux counts that image in ru_maxrss
+    (getrusage(2); fs/exec.c): a program smaller than this one is shown as large as this one. So
+    nothing large may be held here while something is measured.
+    """
+    lines: list[tuple[float, str]] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            errors="replace",
+        )
+        try:
+            if process.stdout is not None:
+                for line in process.stdout:
+                    lines.append((time.perf_counter() - began, line.rstrip("\n")))
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        if process.returncode not in codes:
+            errors.seek(0)
+            last = (errors.read() + "\n".join(line for _, line in lines))[-600:].strip()
+            raise Failed(f"{Path(command[0]).name} ended with {process.returncode}: {last}")
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, tuple(lines), process.returncode)
