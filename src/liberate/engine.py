@@ -181,7 +181,7 @@ class Engine:
                     opened = None
                 if opened is None:
                     opened = Opened(self._ledger, work)
-                again: tuple[int, bool] | None = None
+                again = task  # also after a failure: what was not finished is not over
                 try:
                     again = self._serve(opened, work, task)
                 except (AccountError, PlanError, TransientError) as error:

@@ -36,7 +36,7 @@ from liberate.events import Moved, Observer, Refused, ignore
 from liberate.item_names import name_items
 from liberate.labels import LeftOut, MailPolicy, Placement, place
 from liberate.ledger import Ledger
-from liberate.ledger_rows import DONE, PAGE, Claim, Refusal, Row, State, Written, key_of
+from liberate.ledger_rows import DONE, PAGE, WITHOUT_ORIGINAL, Claim, Refusal, Row, State, Written, key_of
 from liberate.mail import Folder, MailFacts, Role, Sameness, fingerprint, wire_form
 from liberate.places import Places
 from liberate.proof import MISSING, found_in, proven, read_back
@@ -174,11 +174,30 @@ class SliceRun:
             rows, after = self._ledger.unfinished(self._claim, State.LISTED, after)
             if not rows:
                 break
-            self._send(rows)
+            self._send(self._placed(rows))
         while self._desk.terms.evidence is Evidence.READ_BACK and not self._stopping():
             rows = self._ledger.unproven(self._claim)
             if not self._prove(rows):
                 break
+
+    def _placed(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows, those among them tried again that found no place when they were listed."""
+        out: list[Row] = []
+        again: list[Row] = []
+        for row in rows:
+            if row.place_id is not None:
+                out.append(row)
+            elif row.part == "":
+                self._reconsider(row.key, row.item, out, again)
+            else:
+                placed = self._placement(row.item)
+                copies = () if isinstance(placed, LeftOut) else placed.copies
+                wanted = [folder for folder in copies if _part(folder) == row.part]
+                again += self._copy_rows(row.copy_of or "", row.item, wanted, set())
+        if again:
+            known = {row.key for row in rows}
+            self._ledger.listed(self._claim, [row for row in out if row.key not in known], again=again)
+        return [*again, *out]
 
     def _taken(self, place: Place, receipts: Sequence[str]) -> set[str]:
         number = next((one.id for one in self._ledger.named(self._claim.account) if one.place == place), None)
@@ -532,7 +551,7 @@ class SliceRun:
             original = originals.get(row.copy_of or "")
             if original is None or original.state in (State.REFUSED, State.SKIPPED):
                 why = "The message itself did not go, so neither did its copy."
-                self._refused.append(Refusal(row, "without-original", why, skipped=True))
+                self._refused.append(Refusal(row, WITHOUT_ORIGINAL, why, skipped=True))
             elif original.state not in DONE:
                 continue  # its turn ended first
             elif isinstance(destination, Copies):

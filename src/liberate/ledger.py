@@ -24,6 +24,7 @@ from liberate.ledger_rows import (
     INSERTED,
     PAGE,
     ROW_COLUMNS,
+    WITHOUT_ORIGINAL,
     Claim,
     Refusal,
     Row,
@@ -333,12 +334,12 @@ class Ledger(Accounts, Slices):
         with self._reading() as db:
             return [row_from(row, claim.collection.kind) for row in db.execute(query)]
 
-    def names_in(self, place: int, names: Sequence[str]) -> set[str]:
-        """Of these names, those that items in this place have."""
+    def names_in(self, place: int, folded: Sequence[str]) -> set[str]:
+        """Of these names, each as fold() gives it, those that items in this place have."""
         out: set[str] = set()
         with self._reading() as db:
-            for some in pages(names):
-                query = sa.select(items.c.name).where(items.c.place == place, items.c.name.in_(some))
+            for some in pages(folded):
+                query = sa.select(items.c.folded).where(items.c.place == place, items.c.folded.in_(some))
                 out.update(db.scalars(query))
         return out
 
@@ -416,5 +417,16 @@ class Ledger(Accounts, Slices):
             sent = items.c.mark.is_not(None) | (items.c.attempts > 0)
             done = db.execute(
                 query.values(state=sa.case((sent, State.INTENDED), else_=State.LISTED), code=None, why=None, todo=None)
+            )
+            original = items.alias()
+            waits = original.c.state.in_((State.LISTED, State.INTENDED))
+            db.execute(  # what did not go for want of its original goes with it
+                items.update()
+                .where(
+                    WAS_SKIPPED,
+                    items.c.code == WITHOUT_ORIGINAL,
+                    sa.exists().where(original.c.key == items.c.copy_of, waits),
+                )
+                .values(state=State.LISTED, code=None, why=None, todo=None)
             )
             return int(done.rowcount)

@@ -30,6 +30,7 @@ class State(StrEnum):
 
 
 DONE = (State.WRITTEN, State.VERIFIED)
+WITHOUT_ORIGINAL = "without-original"  # the code of a copy whose message did not go
 
 
 class LeaseLost(LiberateError):
@@ -71,6 +72,7 @@ class Row:
     copy_of: str | None = None  # the key of the item this is a copy of
     enriched: bool = False  # its item's facts were completed when it was read
     refusal: ItemError | None = None  # why a row that is refused when it is listed cannot go
+    folded: str | None = None  # the name as its place tells names apart; None for a place that numbers its items
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ def forms_text(digests: Mapping[str, str]) -> str | None:
 
 INSERTED = (
     "key", "account", "slice", "generation", "kind", "item", "part", "copy_of", "version", "facts", "facts_version",
-    "label", "item_size", "modified", "repeatable", "refs", "state", "place", "attempts", "name", "code", "why", "todo",
+    "label", "item_size", "modified", "repeatable", "refs", "state", "place", "attempts", "name", "folded",
+    "code", "why", "todo",
 )  # fmt: skip
 """The columns of a new line; the rest is empty."""
 
@@ -170,6 +173,7 @@ def inserted(claim: Claim, row: Row) -> dict[str, Any]:
         "place": row.place_id,
         "attempts": row.attempts,
         "name": row.name,
+        "folded": row.folded,
         "code": None if refusal is None else refusal.code,
         "why": None if refusal is None else refusal.why,
         "todo": None if refusal is None else refusal.todo,

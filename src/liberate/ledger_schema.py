@@ -96,6 +96,7 @@ items = sa.Table(
     sa.Column("state", _Text, nullable=False),
     sa.Column("place", _Id),
     sa.Column("name", _Text),
+    sa.Column("folded", _Text),  # the name as naming.fold() gives it: no two of one place are equal
     sa.Column("mark", _Text),
     sa.Column("size", _Id),
     sa.Column("sha256", _Text),
@@ -120,6 +121,8 @@ WAS_SKIPPED = items.c.state == sa.literal_column("'skipped'")
 _OPEN = sa.or_(TO_SEND, items.c.pending_version.is_not(None))
 sa.Index("items_open", items.c.slice, items.c.state, sqlite_where=_OPEN, postgresql_where=_OPEN)
 sa.Index("items_skipped", items.c.slice, sqlite_where=WAS_SKIPPED, postgresql_where=WAS_SKIPPED)
+_NAMED = items.c.folded.is_not(None)
+sa.Index("items_named", items.c.place, items.c.folded, sqlite_where=_NAMED, postgresql_where=_NAMED)
 _COPY = items.c.copy_of.is_not(None)
 sa.Index("items_copies", items.c.copy_of, sqlite_where=_COPY, postgresql_where=_COPY)
 

@@ -12,7 +12,7 @@ import liberate
 from liberate.connector import Batch, Kind
 from liberate.errors import ItemError, TransientError
 from liberate.labels import LabelPolicy, MailPolicy
-from liberate.mail import Folder, MailFacts, Role
+from liberate.mail import Folder, MailFacts
 from liberate.testing.faults import Cut, Flip, Lost, Raise, Short
 from liberate.testing.memory import FolderDestination, MailboxDestination, MemorySource, PlainMailboxDestination
 
@@ -461,3 +461,26 @@ def test_a_file_whose_reply_was_lost_is_there_once_and_proven(bench: Bench, repe
     assert bench.run().moved == 1
     assert bench.bodies("Documents") == [b"content"]
     assert bench.verify().identical == 1
+
+
+# Folders that the destination does not take -------------------------------------------------------
+
+
+def test_a_message_whose_folder_got_no_place_is_refused_and_goes_once_it_gets_one(bench: Bench) -> None:
+    class Choosy(MailboxDestination):
+        def prepare(self, collection: object) -> object:
+            raise ItemError("illegal-name", "Not here.")
+
+    bench.destination = Choosy
+    work = bench.shelf.collection("Work")
+    bench.shelf.put(work, "1", b"hello", facts=SEEN)
+    everything = bench.shelf.collection("All Mail", role="archive")
+    bench.shelf.put(everything, "2", b"labelled", facts=LABELS)
+    account = bench.run()
+    assert [(count.code, account.state) for count in account.refused] == [("illegal-name", "done")]
+    bench.destination = MailboxDestination
+    liberate.retry(bench.plan())
+    account = bench.run()
+    assert (account.moved, account.copies, account.waiting) == (2, 1, 0)
+    held = sorted(tuple(sorted(bench.bodies(place))) for place in bench.store.places())
+    assert held == [(b"hello", b"labelled"), (b"labelled",)]  # under the plainer names that were tried in vain
