@@ -42,6 +42,7 @@ IN_MEMORY = 8 << 20
 ROOT = "."
 _OURS = re.compile(rb"\A\d+\.([0-9a-f]{32})\.liberate\b")
 _KEYWORD = re.compile(r"[^\x00-\x20\x7f]{1,255}")
+_LOOKS = 5  # how often a folder is read that changes each time it is
 _STALE_LOCK = 120.0  # seconds; Dovecot takes an older dotlock for one left by a crash
 _STALE_TMP = 36 * 3600.0  # seconds, as the Maildir specification says
 
@@ -146,19 +147,29 @@ class MaildirDestination:
         for slot in slots:
             by_place.setdefault(slot.place, set()).add(slot.key)
         for place, keys in by_place.items():
-            folder = self._folder(place)
             try:
-                for where in (b"new", b"cur"):
-                    for name in message_names(folder, where):
-                        ours = _OURS.match(name)
-                        if ours and ours[1].decode() in keys:
-                            size = os.stat(os.path.join(folder, where, name)).st_size
-                            out[ours[1].decode()] = _receipt(place, split_name(name)[0], size)
+                out.update(self._find(place, keys))
             except OSError as error:  # also a file renamed this moment: the next attempt sees it
                 raise TransientError(
                     f"The Maildir {os.fsdecode(self._root)} cannot be searched ({os.strerror(error.errno or 0)})."
                 ) from error
         return out
+
+    def _find(self, place: Place, keys: set[str]) -> dict[str, Receipt]:
+        """The messages with these keys, from a reading of the folder during which nothing was renamed."""
+        folder = self._folder(place)
+        for _ in range(_LOOKS):
+            stamp = MessageFiles(folder).stamp()
+            out = {}
+            for where in (b"new", b"cur"):
+                for name in message_names(folder, where):
+                    ours = _OURS.match(name)
+                    if ours and ours[1].decode() in keys:
+                        size = os.stat(os.path.join(folder, where, name)).st_size
+                        out[ours[1].decode()] = _receipt(place, split_name(name)[0], size)
+            if len(out) == len(keys) or stamp == MessageFiles(folder).stamp():
+                return out
+        raise TransientError("The Maildir's messages are being renamed all the time.", retry_after=1.0)
 
     def write(self, slot: Slot, body: Body) -> Receipt:
         with writing("The Maildir"):

@@ -85,6 +85,9 @@ def folder_name(directory: bytes, names: Names) -> str:
     return text
 
 
+_LOOKS = 5  # how often a folder is read that changes each time it is
+
+
 class MessageFiles:
     """The message files of one Maildir folder, found whatever their flags are by now.
 
@@ -118,22 +121,24 @@ class MessageFiles:
         """b"cur" or b"new" and the info behind it. Raises FileNotFoundError when there is no such message."""
         if split_name(unique)[1] and os.path.exists(self.path(b"cur", unique)):
             return b"cur"
-        found = self._index.get(hash(unique))
-        if found is None or self._indexed_at == (0, 0):
-            now = self._stamp()
-            if now != self._indexed_at:
-                self._read_index(now)
+        found = self._index.get(hash(unique)) if self._indexed_at != (0, 0) else None
+        for _ in range(_LOOKS):
+            if found is not None:
+                return found
+            now = self.stamp()
+            if now == self._indexed_at:  # nothing was renamed since the folder was read, so it is surely not there
+                break
+            self._read_index(now)
             found = self._index.get(hash(unique))
-        if found is None:
-            raise FileNotFoundError(unique)
-        return found
+        raise FileNotFoundError(unique)
 
     def remember(self, unique: bytes, where: bytes) -> None:
         """Take note of a file that was just put there or renamed."""
         if self._indexed_at is not None:
             self._index[hash(unique)] = where
 
-    def _stamp(self) -> tuple[int, int]:
+    def stamp(self) -> tuple[int, int]:
+        """Changes whenever a message comes, goes or is renamed. A directory read meanwhile may have missed it."""
         return os.stat(self.folder + b"/new").st_mtime_ns, os.stat(self.folder + b"/cur").st_mtime_ns
 
     def _read_index(self, stamp: tuple[int, int]) -> None:

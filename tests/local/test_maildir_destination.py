@@ -13,6 +13,7 @@ import pytest
 from liberate_local import mutf7
 from liberate_local.maildir import MaildirSource
 from liberate_local.maildir_destination import MaildirDestination
+from liberate_local.maildir_format import message_names
 
 from liberate.connector import (
     Change,
@@ -291,3 +292,27 @@ def test_modified_utf7_is_reversible(name: str) -> None:
 @pytest.mark.parametrize("text", ["R&D", "&AGE-", "&ANw", "&!!-", "ü"])
 def test_what_is_no_modified_utf7_is_told(text: str) -> None:
     assert mutf7.decode(text) is None
+
+
+def test_find_believes_no_reading_of_a_folder_that_changes_meanwhile(
+    root: Path, maildir: MaildirDestination, inbox: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = maildir.write(slot(inbox, 1), Bytes(b"x"))
+    (root / "cur" / "stranger").touch()
+    renamed = 0
+
+    def missed(folder: bytes, where: bytes) -> list[bytes]:
+        """A reading that a mail program's rename made miss our message, twice."""
+        nonlocal renamed
+        names = list(message_names(folder, where))
+        if where == b"cur" and renamed < 2:
+            stranger = next((root / "cur").glob("stranger*"))
+            stranger.rename(stranger.with_name(f"stranger{renamed}"))
+            os.utime(root / "cur", ns=(renamed, renamed))
+            renamed += 1
+            return [name for name in names if name.startswith(b"stranger")]
+        return names
+
+    monkeypatch.setattr("liberate_local.maildir_destination.message_names", missed)
+    assert maildir.find([slot(inbox, 1)], nothing_taken) == {slot(inbox, 1).key: written}
+    assert renamed == 2
