@@ -64,8 +64,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit):
             raise
+        except (click.Abort, KeyboardInterrupt):  # at a prompt, or before anything was under way
+            click.echo("\nliberate: interrupted.", err=True)
+            ctx.exit(130)
         except Exception as error:  # noqa: BLE001 - the last stop before the person
             from liberate_cli.failures import exit_code, tell  # noqa: PLC0415 - --help needs none of it
 

@@ -118,6 +118,7 @@ class Report:
     accounts: tuple[AccountReport, ...]
     changed: bool  # this run wrote something at a destination
     interrupted: bool  # this run was stopped by Ctrl-C or a signal
+    not_begun: int = 0  # accounts of the plan, each on each route, that no run has looked at yet
 
     @property
     def exit_code(self) -> Exit:
@@ -132,7 +133,7 @@ class Report:
             return Exit.MISMATCH
         if any(account.state == "stopped" for account in self.accounts):
             return Exit.PERSON
-        if any(account.state == "unfinished" for account in self.accounts):
+        if self.not_begun or any(account.state == "unfinished" for account in self.accounts):
             return Exit.AGAIN
         if any(account.refused for account in self.accounts):
             return Exit.REFUSED

@@ -26,6 +26,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "ended": _moment(report.ended),
         "changed": report.changed,
         "interrupted": report.interrupted,
+        "not_begun": report.not_begun,
         "exit_code": int(report.exit_code),
         "accounts": [_account(account) for account in report.accounts],
     }
@@ -178,6 +179,7 @@ SCHEMA: dict[str, Any] = {
         ended=_perhaps(_text("when the last run ended, UTC", format="date-time")),
         changed={"type": "boolean", "description": "this run wrote something at a destination"},
         interrupted={"type": "boolean", "description": "this run was stopped by Ctrl-C or a signal"},
+        not_begun=_whole("accounts of the plan, each on each route, that no run has looked at yet"),
         exit_code=_whole("the command's exit code for this state of the job"),
         accounts=_list("each account on each route", _ACCOUNT),
     ),

@@ -106,6 +106,9 @@ def sentences(report: Report) -> list[str]:
         f"{'stands' if moved == 1 else 'stand'} at the destination, {size(sum(a.bytes for a in accounts))} in all."
     ]
     told.append(_completeness(report))
+    if report.not_begun:
+        has = "has" if report.not_begun == 1 else "have"
+        told.append(f"{items(report.not_begun, 'more account')} of the plan {has} not begun.")
     told.append(_proof(accounts))
     told.append(_refused(accounts) if whole else "")
     told.extend(next_steps(report))
@@ -163,7 +166,7 @@ def next_steps(report: Report) -> list[str]:
         who = names[0] if len(names) == 1 else f"{names[0]} and {items(len(names) - 1, 'other')}"
         steps.append(f"{who}: {_sentence(why)} {_sentence(todo)}".strip())
     again = "Run the same command again to go on; nothing will arrive twice."
-    if report.interrupted or any(a.state != "done" for a in report.accounts):
+    if report.interrupted or report.not_begun or any(a.state != "done" for a in report.accounts):
         steps = [step.replace(" Run the same command again.", "") for step in steps] + [again]
     elif not steps:
         steps.append("Nothing is left to do.")

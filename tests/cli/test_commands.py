@@ -290,6 +290,17 @@ def test_a_members_page_tells_of_nobody_else(write_job: Write) -> None:
     assert ">bo<" not in page
 
 
+def test_accounts_that_have_not_begun_are_not_forgotten(write_job: Write) -> None:
+    write_job(TWO)
+    run("migrate", "--only", "bo")
+    result = run("status", "--exit-code")
+    assert "1 more account of the plan has not begun." in result.stdout
+    assert result.exit_code == 4
+    assert "1 more account of the plan has not begun." in run("report").stdout
+    run("migrate")
+    assert "not begun" not in run("status").stdout
+
+
 def test_status_ends_with_the_jobs_code_only_when_asked(write_job: Write) -> None:
     write_job({"anna": {"INBOX/1": b"REFUSED\r\n"}})
     run("migrate")
