@@ -244,7 +244,7 @@ class Engine:
             if last:
                 work.over = True
             self._change.notify_all()
-        if last and not self.stopping():
+        if last:
             self._close_account(work)
 
     def _close_account(self, work: Work) -> None:

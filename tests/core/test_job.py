@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Bench
+from core_kit import Bench
 
 import liberate
 from liberate.connector import Batch, Kind

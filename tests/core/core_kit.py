@@ -1,0 +1,54 @@
+"""A job between memory and memory, carried out by the whole engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import liberate
+from liberate.connector import Destination, Source
+from liberate.labels import MailPolicy
+from liberate.moves import Plan
+from liberate.report import AccountReport, Report
+from liberate.testing.faults import Faults, faulty
+from liberate.testing.memory import MailboxDestination, MemoryManySource, Shelf, Store, connector
+from liberate.testing.plans import plan
+
+
+@dataclass
+class Bench:
+    """One account's shelf and store, and what opens them; a test changes any of it between two runs."""
+
+    folder: Path
+    shelf: Shelf = field(default_factory=Shelf)
+    store: Store = field(default_factory=Store)
+    source: Callable[[Shelf], Source] = MemoryManySource
+    destination: Callable[[Store], Destination] = MailboxDestination
+    source_faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults)  # of the destination
+    mail: MailPolicy = field(default_factory=MailPolicy)
+    evidence: Any = "size"
+
+    def plan(self) -> Plan:
+        return plan(
+            self.folder,
+            connector("source", source=lambda _account: faulty(self.source(self.shelf), self.source_faults)),
+            connector("destination", destination=lambda _account: faulty(self.destination(self.store), self.faults)),
+            mail=self.mail,
+            evidence=self.evidence,
+        )
+
+    def report(self, **options: Any) -> Report:
+        return liberate.migrate(self.plan(), **{"workers": 1, "patience": 5.0, **options})
+
+    def run(self, **options: Any) -> AccountReport:
+        return self.report(**options).accounts[0]
+
+    def verify(self) -> AccountReport:
+        return liberate.verify(self.plan()).accounts[0]
+
+    def bodies(self, place: str) -> list[bytes]:
+        """What the place holds, in order."""
+        return [one.body for one in self.store.held(place)]
