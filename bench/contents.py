@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.measure import Failed
+
 _TOGETHER = 200
 # mbsync finds its own messages again by a header that it inserts (isync 1.4.4, src/sync.c), offlineimap3 likewise
 # where the server does not tell where a message went (offlineimap/folder/IMAP.py).
@@ -44,7 +46,10 @@ def compare(maildir: Path, port: int, user: str, password: str) -> Contents:
     server = imaplib.IMAP4("127.0.0.1", port)
     try:
         server.login(user, password)
-        held = int((server.select("INBOX", readonly=True)[1][0] or b"0").decode())
+        status, answer = server.select("INBOX", readonly=True)
+        if status != "OK":
+            raise Failed(f"The server does not open the mailbox: {answer!r}")
+        held = int(answer[0] or 0)
         for first in range(1, held + 1, _TOGETHER):
             _, parts = server.fetch(f"{first}:{min(first + _TOGETHER - 1, held)}", "(BODY.PEEK[])")
             for part in parts:

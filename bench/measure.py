@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+PATIENCE = 3600.0
+
 
 class Failed(Exception):
     """A measured command did not do what it was started for."""
@@ -23,7 +25,6 @@ class Cost:
     processor: float  # seconds, user and system, of the process and of its children
     memory: int  # bytes: the largest resident set. Never less than this program's own, see run()
     output: tuple[tuple[float, str], ...]  # each line of stdout, and the second in which it came
-    code: int
 
 
 def run(
@@ -31,9 +32,9 @@ def run(
     *,
     folder: Path,
     environment: Mapping[str, str] | None = None,
-    codes: tuple[int, ...] = (0,),
+    patience: float = PATIENCE,
 ) -> Cost:
-    """Run the command in `folder`. Raises Failed with its last words if it ends with another code.
+    """Run the command in `folder`. Raises Failed with its last words if it fails, or takes longer than `patience` seconds.
 
     A process starts as an image of the one that starts it, and Linux counts that image in ru_maxrss
     (getrusage(2); fs/exec.c): a program smaller than this one is shown as large as this one. So
@@ -52,6 +53,8 @@ def run(
             text=True,
             errors="replace",
         )
+        watch = threading.Timer(patience, process.kill)
+        watch.start()
         try:
             if process.stdout is not None:
                 for line in process.stdout:
@@ -60,13 +63,14 @@ def run(
             seconds = time.perf_counter() - began
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
+            watch.cancel()
             if process.returncode is None:
                 process.kill()
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-        if process.returncode not in codes:
+        if process.returncode != 0:
             errors.seek(0)
             last = (errors.read() + "\n".join(line for _, line in lines))[-600:].strip()
             raise Failed(f"{Path(command[0]).name} ended with {process.returncode}: {last}")
-    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, tuple(lines), process.returncode)
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, tuple(lines))
