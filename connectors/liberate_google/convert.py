@@ -188,7 +188,7 @@ def seconds(retry_after: str | None) -> float | None:
 def error(found: Trouble, account: str, status: int, why: Sequence[str], wait: float | None = None) -> LiberateError:
     """The error that says so to the engine and to people. One message's errors are `item_error`'s."""
     who = account or "this account"
-    told = f"{status} {why[0]}" if why else str(status)
+    told = f"{status} {why[0]}" if why else str(status or "no answer")
     match found:
         case Trouble.RATE | Trouble.CROWD:
             return TransientError(f"Google asks for a slower pace for {who} ({told}).", wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import secrets
 import threading
@@ -70,10 +71,9 @@ class TokenEndpoint:
     def service_account_file(self, path: Path, delegated: Iterable[str] = (GMAIL_READONLY,)) -> ServiceAccount:
         """Write the JSON key file of a new service account, its domain-wide delegation authorised for these scopes."""
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - the extra "sandbox"
-        from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
 
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         number = len(self.accounts) + 1
+        key = _key(number)
         account = ServiceAccount(
             f"migrator-{number}@stand-in.iam.gserviceaccount.example", f"{100_000_000 + number}", key, set(delegated)
         )
@@ -210,6 +210,14 @@ class TokenEndpoint:
         if not self._has_user(str(user)):
             raise Refused("invalid_grant", "Invalid email or User ID")
         return str(user), scopes
+
+
+@functools.cache
+def _key(number: int) -> Any:
+    """An RSA key for the service account of that number: made once in a process, because it takes a while."""
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _private(path: Path, value: dict[str, Any]) -> None:
