@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     patience: float = PATIENCE,
 ) -> Cost:
-    """Run the command in `folder`. Raises Failed with its last words if it fails, or takes longer than `patience` seconds.
+    """Run the command in `folder`. Raises Failed if it fails or takes longer than `patience` seconds.
 
     A process starts as an image of the one that starts it, and Linux counts that image in ru_maxrss
     (getrusage(2); fs/exec.c): a program smaller than this one is shown as large as this one. So
