@@ -30,7 +30,7 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9da7b1; --line: #3d444d; --ground: #0d1117;
   --card: #161b22; --good: #56d364; --wait: #e3b341; --bad: #ff7b72; --bar: #3fb950; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; background: var(--ground); color: var(--ink);
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 70rem; background: var(--ground); color: var(--ink);
   font: 1.0625rem/1.55 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.3rem; margin: 2.5rem 0 .75rem; }
@@ -52,6 +52,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 caption { text-align: left; font-weight: 600; padding: .75rem 0 .35rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
+th[scope=row] { font-weight: 500; min-width: 14rem; }
 thead th { color: var(--soft); font-size: .9rem; }
 .n { text-align: right; white-space: nowrap; }
 .n:first-child { width: 1%; }
@@ -65,7 +66,7 @@ a { color: inherit; }
   .wide td, .wide th { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .15rem 0;
     text-align: right; white-space: normal; }
   .wide td::before { content: attr(data-label); color: var(--soft); text-align: left; white-space: nowrap; }
-  .wide th[scope=row] { text-align: left; } }
+  .wide th[scope=row] { text-align: left; font-weight: 600; } }
 @media print { body { max-width: none; font-size: 10pt; } article { break-inside: avoid; background: none; } }
 """
 
