@@ -77,16 +77,6 @@ def _ask(prompt: str) -> str:
     return answer
 
 
-def known_of(plan: Plan) -> Report:
-    """What the job's ledger knows of the plan, and how much of the plan it does not know yet. Raises PlanError."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    from liberate import status  # noqa: PLC0415
-
-    report = status(plan)
-    return replace(report, not_begun=max(sum(1 for _ in plan.moves()) - len(report.accounts), 0))
-
-
 class Stop:
     """Ctrl-C (or SIGTERM) once: finish what is under way. Twice: end at once."""
 

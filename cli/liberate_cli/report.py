@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from liberate_cli.common import hand_over, known_of, picked_plan, which_plan
+from liberate_cli.common import hand_over, picked_plan, which_plan
 from liberate_cli.main import EXIT_CODES
 
 
@@ -37,6 +37,7 @@ def command(
     It is made from the job's ledger alone; no server is asked. --format html writes one page that opens
     anywhere; --format json follows the schema in the reference.
     """
+    from liberate import status  # noqa: PLC0415
     from liberate.report_html import as_html  # noqa: PLC0415 - --help needs none of these
     from liberate.report_json import as_json  # noqa: PLC0415
     from liberate.report_text import as_text  # noqa: PLC0415
@@ -44,5 +45,5 @@ def command(
     if form is None:
         ending = output.suffix.lower() if output else ""
         form = {".html": "html", ".htm": "html", ".json": "json"}.get(ending, "text")
-    found = known_of(picked_plan(where, job, (*only, person) if person else only, phases, ask=False))
+    found = status(picked_plan(where, job, (*only, person) if person else only, phases, ask=False))
     hand_over({"text": as_text, "html": as_html, "json": as_json}[form](found), output)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from liberate_cli.common import finish, known_of, picked_plan, which_plan
+from liberate_cli.common import finish, picked_plan, which_plan
 from liberate_cli.main import EXIT_CODES
 
 
@@ -26,10 +26,11 @@ def command(
 
     It may be called while the job runs.
     """
+    from liberate import status as known  # noqa: PLC0415
     from liberate.report_json import as_json as json_of  # noqa: PLC0415 - --help needs none of these
     from liberate.report_text import as_summary  # noqa: PLC0415
 
-    report = known_of(picked_plan(where, job, only, phases, ask=False))
+    report = known(picked_plan(where, job, only, phases, ask=False))
     click.echo(json_of(report) if as_json else as_summary(report), nl=False)
     if exit_code:
         finish(report)

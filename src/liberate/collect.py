@@ -37,7 +37,7 @@ def collect(
         first, last = db.execute(sa.select(sa.func.min(runs.c.started), sa.func.max(runs.c.ended))).one()
         found = {(row.route, row.source): row for row in db.execute(sa.select(accounts))}
         parts = [_account(db, found[key], (failures or {}).get(key)) for key in keys if key in found]
-    return Report(job, _time(first), _time(last), tuple(parts), changed, interrupted)
+    return Report(job, _time(first), _time(last), tuple(parts), changed, interrupted, not_begun=len(keys) - len(parts))
 
 
 def _time(seconds: float | None) -> datetime | None:
