@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from liberate.connector import Item, Loaded
-from liberate.errors import IntegrityError, ItemError, TransientError
+from liberate.errors import AccountError, IntegrityError, ItemError, TransientError
 from liberate_google import convert
 from liberate_google.client import Answer, Client, Failure
 from liberate_google.convert import Label, Trouble
@@ -186,11 +186,17 @@ class Bodies:
         """Which messages are large, at 5 units for 500 of them: a get of each would cost 20."""
         sizes = SizeClasses()
         for limit in LIMITS:
-            any_ = False
-            for page in pages(self._client, q=f"larger:{limit}", includeSpamTrash=True):
-                sizes.add(limit, page)
-                any_ |= bool(page)
-            if not any_:
+            found = False
+            try:
+                for page in pages(self._client, q=f"larger:{limit}", includeSpamTrash=True):
+                    sizes.add(limit, page)
+                    found |= bool(page)
+            except AccountError as error:
+                if error.code != "source-refused":
+                    raise
+                sizes.unknown = True  # a server that cannot search: stream every message, to be safe
+                break
+            if not found:
                 sizes.add(limit, ())
                 break  # nothing is larger than this, so nothing is larger than more
         return sizes

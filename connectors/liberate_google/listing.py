@@ -104,13 +104,16 @@ class SizeClasses:
 
     def __init__(self) -> None:
         self._larger: dict[int, set[int | str]] = {}
+        self.unknown = False  # the service did not say: any message may be of any size
 
     def add(self, limit: int, ids: Iterable[str]) -> None:
         """These messages are larger than `limit` bytes."""
         self._larger.setdefault(limit, set()).update(int(key, 16) if _ID.fullmatch(key) else key for key in ids)
 
     def bound(self, key: str, top: int) -> int:
-        """The least limit that the message does not exceed; `top` when it exceeds them all."""
+        """The least limit that the message does not exceed; `top` when it exceeds them all, or nobody knows."""
+        if self.unknown:
+            return top
         number: int | str = int(key, 16) if _ID.fullmatch(key) else key
         for limit in sorted(self._larger):
             if number not in self._larger[limit]:

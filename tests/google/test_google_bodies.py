@@ -198,6 +198,18 @@ def test_large_messages_are_left_for_streaming(standin: GmailStandin, settings: 
         assert read_all(source, wanted) == held(standin)
 
 
+def test_a_server_that_cannot_search_by_size_has_every_message_streamed(
+    standin: GmailStandin, settings: GoogleSettings
+) -> None:
+    for n in range(3):
+        standin.add_message(ANNA, mail(n))
+    with opened(standin, settings) as source:
+        wanted = items(listing(source))
+        standin.faults.add(Fault(400, "badRequest", method="messages.list", times=None))
+        assert [loaded.body for loaded in source.read_many(wanted)] == [None] * 3
+        assert read_all(source, wanted) == held(standin)
+
+
 def test_a_stream_starts_again_at_an_offset(standin: GmailStandin, settings: GoogleSettings) -> None:
     raw = bytes(range(256)) * 5000
     standin.add_message(ANNA, raw)
