@@ -55,6 +55,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
     copies_waiting = sum(copies.get(state, 0) for state in (State.LISTED, State.INTENDED))
     tiers = _grouped(db, items.c.tier, own & there & items.c.tier.is_not(None))
     evidence = _grouped(db, items.c.evidence, first & there)
+    folders = _folders(row)
     state, stopped = _state(row, waiting + copies_waiting, failure)
     return AccountReport(
         source=row.source,
@@ -77,9 +78,9 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         skipped=_counts(db, first, State.SKIPPED),
         refused=_counts(db, own, State.REFUSED),
         refusals=_refusals(db, own),
-        folders=_folders(row),
+        folders=folders,
         renamed=_renamed(db, row.id),
-        notes=(),
+        notes=tuple(_short(one) for one in folders if one.accounted < one.at_source),
     )
 
 
@@ -133,6 +134,10 @@ def _folders(row: Any) -> tuple[FolderCount, ...]:
     counted = {tuple(path): count for path, count in json.loads(row.accounted)}
     survey = json.loads(row.survey)
     return tuple(FolderCount("/".join(path), count, counted.get(tuple(path), 0)) for path, count in survey["folders"])
+
+
+def _short(folder: FolderCount) -> str:
+    return f"The source counts {folder.at_source} items in {folder.folder}, and shows {folder.accounted}."
 
 
 def _renamed(db: sa.Connection, account: int) -> tuple[Renamed, ...]:

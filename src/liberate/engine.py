@@ -251,12 +251,11 @@ class Engine:
         """Compare what was listed with the source's own count before the account is called done."""
         self._ledger.account_for(work.account)
         short = self._ledger.short(work.account)
-        if not short:
+        if not short or not self._ledger.list_anew(work.account, short):
             self._ledger.finished(work.account)
             self.tell(Finished(work.move.label))
             return
         # Perhaps somebody deleted mail meanwhile, perhaps a listing was not whole: only a new one tells.
-        self._ledger.list_anew(work.account)
         path, at_source, accounted = short[0]
         why = (
             f"The source counts {at_source} items in {'/'.join(path) or 'its top folder'}, and {accounted} were listed."

@@ -102,10 +102,19 @@ class Accounts(Store):
         survey = ((tuple(path), count) for path, count in json.loads(row.survey)["folders"])
         return [(path, count, counted.get(path, 0)) for path, count in survey if counted.get(path, 0) < count]
 
-    def list_anew(self, account: int) -> None:
-        """Forget where the account's listings ended: the next run lists everything and knows what it has."""
+    def list_anew(self, account: int, short: list[tuple[tuple[str, ...], int, int]]) -> bool:
+        """Forget where the account's listings ended, so that the next run lists everything and knows what it has.
+
+        False if the listing came short in the very same way before: then it was whole, and the source counts
+        something that it does not show.
+        """
+        text = json.dumps(short, ensure_ascii=False)
         with self._transaction("list anew") as db:
+            if db.scalar(sa.select(accounts.c.differs).where(accounts.c.id == account)) == text:
+                return False
+            db.execute(accounts.update().where(accounts.c.id == account).values(differs=text))
             db.execute(slices.update().where(slices.c.account == account).values(cursor=None))
+            return True
 
     def began(self, command: str) -> int:
         """Record that a run began; its number."""
