@@ -16,6 +16,7 @@ from liberate_imap.copying import Copier
 from liberate_imap.find import Clock, Finder
 from liberate_imap.folders import Folders
 from liberate_imap.marking import Marker
+from liberate_imap.pipeline import write_many
 from liberate_imap.probe import probe
 from liberate_imap.session import Session
 from liberate_imap.settings import ImapSettings
@@ -124,7 +125,7 @@ class ImapDestination:
     def write_many(self, parts: Iterable[tuple[Slot, bytes]]) -> Iterator[Outcome]:
         """See WritesMany.write_many."""
         self._open.wire.check()
-        return self._writer.write_many(parts)
+        return write_many(self._writer, parts)
 
     def copy_many(self, parts: Iterable[tuple[Slot, Receipt]]) -> Iterator[Outcome]:
         """See Copies.copy_many."""

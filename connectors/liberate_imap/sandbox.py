@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from liberate.errors import LiberateError
+from liberate_imap.certificates import make_certificates
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -232,7 +233,7 @@ class Dovecot:
             for path in (self._mail, *self._mail.rglob("*")):
                 shutil.chown(path, self._mail_user.pw_uid, self._mail_user.pw_gid)
         if self.options.tls and not self.ca_file.exists():
-            _make_certificates(self.folder)
+            make_certificates(self.folder)
         keys = self._temporary / "keys" / "default" / "HS256"
         keys.mkdir(parents=True, exist_ok=True)
         _replace(keys / "default", base64.b64encode(self._token_key).decode(), 0o600)
@@ -370,60 +371,3 @@ def _replace(path: Path, text: str, mode: int) -> None:
 
 def _base64url(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _make_certificates(folder: Path) -> None:
-    """An authority (ca.pem) and a certificate for localhost and 127.0.0.1, good for a day."""
-    import datetime  # noqa: PLC0415
-    import ipaddress  # noqa: PLC0415
-
-    try:
-        from cryptography import x509  # noqa: PLC0415
-        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-        from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: PLC0415
-    except ImportError as error:
-        raise SandboxError(
-            "A sandbox with TLS needs the package cryptography. Run: pip install 'liberate-migrate[sandbox]'"
-        ) from error
-
-    now = datetime.datetime.now(datetime.UTC)
-    start, end = now - datetime.timedelta(hours=1), now + datetime.timedelta(days=1)
-
-    def named(text: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = named("liberate sandbox authority")
-    ca = (
-        x509.CertificateBuilder()
-        .subject_name(ca_name)
-        .issuer_name(ca_name)
-        .public_key(ca_key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(end)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(_LOOPBACK))])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(named("localhost"))
-        .issuer_name(ca_name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(end)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
-    (folder / "server.pem").write_bytes(certificate.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _replace(folder / "server.key", private.decode(), 0o600)
