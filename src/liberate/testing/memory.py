@@ -151,9 +151,9 @@ class Shelf:
         after = 0
         if since is not None:
             generation, _, count = since.partition(".")
-            if int(generation) == self._generation:
+            if generation == str(self._generation):
                 after = int(count)
-            else:
+            elif generation.isdigit():
                 yield Renumbered()
         given = 0
         for entry in list(shelved.entries.values()):
