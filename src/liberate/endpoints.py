@@ -15,6 +15,7 @@ from liberate import registry
 from liberate.errors import PlanError
 from liberate.moves import Connection, Plan, Route, said
 from liberate.people import Person
+from liberate.settings import Settings
 
 
 def plan_for(
@@ -76,5 +77,13 @@ def plan_for(
 
 def _end(url: str) -> tuple[Connection, str]:
     connector, settings, account = registry.endpoint(url)
-    where = getattr(settings, "path", None) or getattr(settings, "host", None) or getattr(settings, "url", None) or ""
-    return Connection(f"{connector.name}:{where}", connector, settings), account
+    return Connection(f"{connector.name}:{_where(settings)}", connector, settings), account
+
+
+def _where(settings: Settings) -> str:
+    """What tells two endpoints of one connector apart: the path, or the host, port and folder."""
+    said = settings.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    host = said.get("host") or said.get("url") or said.get("path") or ""
+    port = f":{said['port']}" if said.get("port") else ""
+    folder = f"/{said['folder']}" if said.get("folder") else ""
+    return f"{host}{port}{folder}"

@@ -121,3 +121,17 @@ def test_passwords_come_from_the_environment_and_are_asked_for_only_where_one_is
 def test_two_endpoints_that_do_not_fit_are_told(source: str, destination: str, said: str, folder: Path) -> None:
     with pytest.raises(PlanError, match=said):
         plan_for(source, destination)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [
+        ("imap://anna@127.0.0.1:1143", "imap://anna@127.0.0.1:2143"),
+        ("imap://anna@127.0.0.1:1143/old", "imap://anna@127.0.0.1:1143/new"),
+    ],
+)
+def test_two_servers_on_one_host_and_two_folders_of_one_account_are_two_places(
+    source: str, destination: str, folder: Path
+) -> None:
+    plan = plan_for(source, destination, environment={"LIBERATE_FROM_PASSWORD": "1", "LIBERATE_TO_PASSWORD": "2"})
+    assert len(plan.connections) == 2
