@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import sys
 import tarfile
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging_kit import ROOT, Built, Installed
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -118,3 +123,26 @@ def test_a_missing_sdk_is_told_by_the_extra_that_brings_it(installed: Installed)
     told = installed.run("-c", OPEN)
     assert f"{PROJECT['name']}[google]" in told
     assert "Traceback" not in told
+
+
+def _imported(package: str) -> set[str]:
+    """The top-level modules that a package of ours imports, wherever in its code."""
+    (home,) = (ROOT / root / package for root in ("src", "connectors", "cli") if (ROOT / root / package).exists())
+    found = set()
+    for path in home.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_everything_that_is_imported_is_asked_for(package: str) -> None:
+    lines = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    brought_along = {"google", "httplib2", "pydantic_core"}  # by packages that are asked for, and made for it
+    homes = packages_distributions()
+    for module in sorted(_imported(package) - brought_along):
+        assert declared & {canonicalize_name(name) for name in homes.get(module, [])}, module
