@@ -10,15 +10,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from liberate.errors import AccountError, PlanError
+from liberate.errors import AccountError, LiberateError, PlanError, TransientError
 from liberate.hold import Hold
 from liberate.ledger_schema import SCHEMA, meta, metadata, tune
 
 LEASE = 60.0  # seconds; a worker that says nothing for so long has lost its slice
 
 
-def _explained(error: sa.exc.OperationalError) -> Exception:
-    """What a person can do about a database that fails; the error itself where nothing is known."""
+def _explained(error: sa.exc.OperationalError) -> LiberateError:
+    """What a person, or a little patience, can do about a database that fails."""
     text = str(error.orig)
     if "disk is full" in text or "disk I/O error" in text or "could not extend file" in text:
         return AccountError(
@@ -28,7 +28,9 @@ def _explained(error: sa.exc.OperationalError) -> Exception:
         )
     if "readonly" in text or "unable to open" in text:
         return PlanError(f"The job's ledger cannot be written ({text}). Check the folder's owner and permissions.")
-    return error
+    if "authentication failed" in text or "does not exist" in text:
+        return PlanError("The ledger's database does not let us in. Check its address, user and password in the plan.")
+    return TransientError("The ledger's database does not answer.")
 
 
 def number_of(done: sa.CursorResult[Any]) -> int:
@@ -87,6 +89,13 @@ class Store:
         self._engine = sa.create_engine(url, pool_size=32, max_overflow=64)
         self._sqlite = self._engine.dialect.name == "sqlite"
         tune(self._engine)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
         with self._transaction("open") as db:
             metadata.create_all(db)
             found = db.scalar(sa.select(meta.c.value).where(meta.c.key == "schema"))
