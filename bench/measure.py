@@ -47,7 +47,7 @@ def run(
         process = subprocess.Popen(
             [str(word) for word in command],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env=_environment(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -75,3 +75,12 @@ def run(
             last = (errors.read() + "\n".join(line for _, line in lines))[-600:].strip()
             raise Failed(f"{Path(command[0]).name} ended with {process.returncode}: {last}")
     return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, tuple(lines))
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """This program's own, without what would make Python compile every module at each start.
+
+    An installed liberate has been compiled; one that is run from its sources is, by the warm-up.
+    """
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**usual, **more}
