@@ -73,7 +73,7 @@ class Store:
 
     def __init__(
         self,
-        url: str,
+        url: str | sa.URL,
         *,
         owner: str = "",
         lease: float = LEASE,

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import sqlalchemy as sa
+
 from liberate.collect import collect
 from liberate.connector import Evidence
 from liberate.engine import PATIENCE, WORKERS, Engine, Work
@@ -117,8 +119,9 @@ def _moves(plan: Plan) -> list[Move]:
     return moves
 
 
-def _url(plan: Plan) -> str:
-    return plan.ledger or f"sqlite:///{plan.job_dir / 'ledger.sqlite'}"
+def _url(plan: Plan) -> str | sa.URL:
+    # Built and not written: in a URL "?" and "%" in a folder's name would mean something else.
+    return plan.ledger or sa.URL.create("sqlite", database=str(plan.job_dir / "ledger.sqlite"))
 
 
 def _require_begun(plan: Plan) -> None:

@@ -168,6 +168,11 @@ class Shelf:
     def _cursor(self, at: int) -> Cursor:
         return Cursor(f"{self._generation}.{at}")
 
+    def bodies(self) -> list[bytes]:
+        """The bytes of every item."""
+        entries = (entry for one in self._collections.values() for entry in one.entries.values())
+        return [entry.body for entry in entries if isinstance(entry.thing, Item)]
+
     def body(self, item: Item) -> bytes:
         """The item's bytes. Raises ItemError("gone")."""
         for shelved in self._collections.values():
