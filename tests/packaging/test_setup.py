@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from packaging_kit import ROOT
 
 SETUP = ROOT / "scripts" / "setup"
@@ -62,3 +65,17 @@ def test_a_python_without_venv_is_told_by_its_debian_package(tmp_path: Path) -> 
     assert run.returncode == 2
     assert "apt-get install python3-venv" in told
     assert not (tmp_path / "venv").exists()
+
+
+def test_make_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    told = subprocess.run(["make", "-s", "-C", ROOT, "help"], capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in told.splitlines()] == targets.split()
+
+
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="this is no Debian")
+def test_debian_packages_that_are_there_are_left_alone() -> None:
+    script = ROOT / "scripts" / "debian-packages"
+    run = subprocess.run([script, "dpkg", "base-files"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
