@@ -68,6 +68,10 @@ class Places:
             except ItemError as error:
                 if role is not None or refused is not None:
                     raise
+                below = self._below(path)
+                if below != named.name[:-1]:  # perhaps it was the name of the folder above
+                    named = self._rename(named, (*below, named.name[-1]))
+                    continue
                 refused = error  # the server has a rule that it did not tell: one plainer name, then no more
                 named = self._rename(named, (*named.name[:-1], _plain(path)))
                 continue
@@ -85,6 +89,10 @@ class Places:
             f"The destination takes no name for the folder {'/'.join(path)}.",
             "Rename the folder at the source, then run: liberate retry",
         )
+
+    def _below(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The name of the folder above, which is made for that: a name the destination takes."""
+        return self.of(Folder(path[:-1])).name if len(path) > 1 else ()
 
     def _prepare(self, named: Named) -> Place:
         return self._destination.prepare(
