@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from liberate.errors import IntegrityError, ItemError, LiberateError
+from liberate.errors import AccountError, IntegrityError, ItemError, LiberateError
 from liberate.mail import Fingerprint, wire_form
 
 CHUNK = 1 << 20
@@ -77,8 +78,11 @@ class SpooledMail:
     """
 
     def __init__(self, chunks: Iterable[bytes], folder: Path, *, crlf: bool) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by __exit__
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by __exit__
+        except OSError as error:
+            raise job_folder_failed(error) from error
         forms = Fingerprint()
         try:
             for chunk in chunks:
@@ -88,6 +92,10 @@ class SpooledMail:
             self.digests = forms.digests()
             self.size: int | None = forms.wire_size if crlf else forms.size
             self._sent = StreamBody(_wire_chunks(self.original()) if crlf else self.original(), self.size)
+        except OSError as error:
+            with suppress(OSError):  # what is not yet written is tried once more
+                self._file.close()
+            raise job_folder_failed(error) from error
         except BaseException:
             self._file.close()
             raise
@@ -131,6 +139,15 @@ def whole(chunks: Iterable[bytes], limit: int) -> bytes | None:
             return None
         parts.append(chunk)
     return b"".join(parts)
+
+
+def job_folder_failed(error: OSError) -> AccountError:
+    """What is told when the disk does not take what belongs into the job's folder."""
+    return AccountError(
+        "job-folder",
+        f"The job's folder cannot be written ({error.strerror}).",
+        "Free space there or set its owner and permissions right, then run the same command again.",
+    )
 
 
 def refusal(error: IntegrityError) -> ItemError:

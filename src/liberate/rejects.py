@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from liberate.body import job_folder_failed
+
 _SUFFIX = {"mail": ".eml", "event": ".ics", "contact": ".vcf", "chat": ".json"}
 
 
@@ -17,18 +19,24 @@ class Rejects:
         self._folder = folder
 
     def keep(self, account: str, key: str, kind: str, body: Iterable[bytes]) -> str:
-        """Store the original; its name relative to rejects/. The same name at every attempt."""
+        """Store the original; its name relative to rejects/. The same name at every attempt.
+
+        Raises AccountError if the disk does not take it.
+        """
         name = re.sub(r"[^A-Za-z0-9@._-]", "_", account).lstrip(".") or "account"
         folder = self._folder / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / (key + _SUFFIX.get(kind, ".bin"))
         part = path.with_name(path.name + ".part")
-        with open(part, "wb", opener=_private) as file:
-            for chunk in body:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(part, "wb", opener=_private) as file:
+                for chunk in body:
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise job_folder_failed(error) from error
         return f"{name}/{path.name}"
 
 

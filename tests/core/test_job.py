@@ -169,7 +169,7 @@ def test_what_its_owner_deleted_at_the_destination_is_not_brought_back(bench: Be
 
 
 @pytest.mark.parametrize("destination", [MailboxDestination, PlainMailboxDestination])
-@pytest.mark.parametrize("size", [10, 1_200_000])
+@pytest.mark.parametrize("size", [10, 40_000])
 def test_a_source_that_renumbers_its_items_brings_nothing_twice(bench: Bench, destination: type, size: int) -> None:
     bench.destination = destination
     inbox = bench.shelf.collection("INBOX", role="inbox")
@@ -434,6 +434,23 @@ def test_the_copies_of_a_refused_message_come_with_it_later(bench: Bench) -> Non
     account = bench.run()
     assert (account.moved, account.copies, account.refused) == (1, 1, ())
     assert bench.bodies("Work") == bench.bodies("Work/Board") == [b"hello"]
+
+
+@pytest.mark.parametrize(("name", "size"), [("rejects", 100), ("scratch", 2_000_000)])
+def test_a_job_folder_that_cannot_be_written_stops_the_account_with_a_sentence(
+    bench: Bench, name: str, size: int
+) -> None:
+    bench.folder.mkdir()
+    (bench.folder / name).write_bytes(b"a file stands in the way")
+    bench.destination = partial(MailboxDestination, limit=50)
+    inbox = bench.shelf.collection("INBOX", role="inbox")
+    bench.shelf.put(inbox, "1", b"x" * size, facts=SEEN)
+    account = bench.run()
+    assert account.stopped is not None
+    assert account.stopped[0] == "job-folder"
+    (bench.folder / name).unlink()
+    account = bench.run()
+    assert (account.state, [count.code for count in account.refused]) == ("done", ["too-large"])
 
 
 # Files --------------------------------------------------------------------------------------------
