@@ -142,20 +142,34 @@ class MaildirSource:
                 yield Loaded(item, None)
                 continue
             try:
-                with reading("The message"), self._open(item) as file:
-                    body = file.read((IN_MEMORY if item.size is None else item.size) + 1)
+                with reading("The message"):
+                    body = self._whole(item)
             except ItemError as error:
                 yield Loaded(item, error)
             else:
                 yield Loaded(item, body if len(body) <= IN_MEMORY else None)
 
+    def _whole(self, item: Item) -> bytes:
+        """The message's bytes; one too many if it is larger than was listed, or than is held in memory."""
+        if item.size is None:
+            with self._open(item) as file:
+                return file.read(IN_MEMORY + 1)
+        number = self._descriptor(item)  # without a file object, which costs more than opening and reading do
+        try:
+            return os.read(number, item.size + 1)
+        finally:
+            os.close(number)
+
     def _open(self, item: Item) -> io.BufferedIOBase | io.RawIOBase:
+        file = os.fdopen(self._descriptor(item), "rb", buffering=0)
+        return file if item.size is not None else _uncompressed(file)
+
+    def _descriptor(self, item: Item) -> int:
         directory, _, unique = item.id.rpartition("/")
         folder = self._directory(directory or ROOT)
         if self._files is None or self._files.folder != folder:
             self._files = MessageFiles(folder)
-        file = os.fdopen(self._files.open(raw(unique), item.facts_version.encode()), "rb", buffering=0)
-        return file if item.size is not None else _uncompressed(file)
+        return self._files.open(raw(unique), item.facts_version.encode())
 
     def _directory(self, directory: str) -> bytes:
         return self._root if directory == ROOT else os.path.join(self._root, raw(directory))
