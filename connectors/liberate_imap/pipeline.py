@@ -181,14 +181,13 @@ class _Run:
     # Receiving -----------------------------------------------------------------------------------
 
     def receive(self) -> None:
-        """Take in one response, or go on with what is ready to."""
+        """Take in responses until they move a batch on, or send what is ready to go again."""
         if self._again and len(self._sent) < _WINDOW_BATCHES and (self._w.uidplus or not self._sent):
             self._send(self._again.popleft())
             return
         self._wire.check()
-        if not self._settled():
+        while not self._settled():
             self._wire.receive()
-            self._settled()
 
     def _settled(self) -> bool:
         """Move on every batch whose replies have come; whether there was one."""
