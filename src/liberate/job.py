@@ -100,7 +100,7 @@ class SliceRun:
         self._began = desk.monotonic()
         self._bytes = 0
         self._marks: dict[int, str | None] = {}
-        self._placements: dict[tuple[Folder, ...], Placement | LeftOut] = {}
+        self._placements: dict[tuple[frozenset[str] | tuple[Folder, ...], ...], Placement | LeftOut] = {}
         self._inflight: dict[str, tuple[Row, bytes | None]] = {}
         self._done: list[Written] = []
         self._refused: list[Refusal] = []
@@ -286,7 +286,8 @@ class SliceRun:
             rows.append(Row(key, item, "", State.REFUSED, None, refusal=error))
             return
         rows.append(Row(key, item, "", State.LISTED, number))
-        rows += self._copy_rows(key, item, placed.copies, {number})
+        if placed.copies:
+            rows += self._copy_rows(key, item, placed.copies, {number})
 
     def _copy_rows(self, key: str, item: Item, folders: Iterable[Folder], there: set[int]) -> Iterator[Row]:
         """Rows for copies in folders that are not among the places `there`, which grows."""
@@ -339,15 +340,13 @@ class SliceRun:
         facts = item.facts
         if not isinstance(facts, MailFacts):
             return Placement(self._folder, (), frozenset(), frozenset())
-        placed = self._placements.get(facts.folders)
+        asked = (facts.folders, facts.flags, facts.keywords)  # few combinations, many messages
+        placed = self._placements.get(asked)
         if placed is None:
             if len(self._placements) >= LISTED_TOGETHER:
                 self._placements.clear()
-            placed = place(MailFacts(folders=facts.folders), self._folder, self._desk.terms.mail)
-            self._placements[facts.folders] = placed
-        if isinstance(placed, LeftOut):
-            return placed
-        return Placement(placed.primary, placed.copies, placed.flags | facts.flags, placed.keywords | facts.keywords)
+            placed = self._placements[asked] = place(facts, self._folder, self._desk.terms.mail)
+        return placed
 
     # Sending -------------------------------------------------------------------------------------
 
