@@ -57,6 +57,7 @@ class Tally:
                 account.waiting = f"waits {seconds:.0f} s: {why}"
             case Stopped(why=why):
                 account.stopped = why
+                account.waiting = ""
             case Finished():
                 account.finished = True
                 account.waiting = ""

@@ -13,10 +13,11 @@ from liberate.connector import Evidence
 from liberate.ledger import Ledger
 from liberate.ledger_rows import DONE, State
 from liberate.ledger_schema import accounts, items, places, runs, slices
-from liberate.report import AccountReport, Count, FolderCount, Refusal, Renamed, Report
+from liberate.report import AccountReport, Count, Finding, FolderCount, Refusal, Renamed, Report
 
 _RUN_AGAIN = ("temporary", "counts-differ")  # what the next run of the same command may settle
-REFUSALS = 1000  # listed one by one for an account; the rest is counted
+LISTED = 1000  # refusals, and findings, listed one by one for an account; the rest is counted
+_FOUND = ("missing", "different", "altered")  # in the order in which somebody should look at them
 
 
 def collect(
@@ -78,6 +79,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         skipped=_counts(db, first, State.SKIPPED),
         refused=_counts(db, own, State.REFUSED),
         refusals=_refusals(db, own),
+        findings=_findings(db, own & there) if any(tiers.get(one) for one in _FOUND) else (),
         folders=folders,
         renamed=_renamed(db, row.id),
         notes=tuple(_short(one) for one in folders if one.accounted < one.at_source),
@@ -110,22 +112,33 @@ def _counts(db: sa.Connection, which: sa.ColumnElement[bool], state: State) -> t
 
 
 def _refusals(db: sa.Connection, own: sa.ColumnElement[bool]) -> tuple[Refusal, ...]:
-    query = (
+    query = _with_folders().where(own, items.c.state == State.REFUSED).order_by(items.c.id).limit(LISTED)
+    return tuple(
+        Refusal(row.item, _folder(row), row.code or "", row.why or "", row.todo or "", row.kept)
+        for row in db.execute(query)
+    )
+
+
+def _findings(db: sa.Connection, which: sa.ColumnElement[bool]) -> tuple[Finding, ...]:
+    order = sa.case({tier: at for at, tier in enumerate(_FOUND)}, value=items.c.tier)
+    query = _with_folders().where(which, items.c.tier.in_(_FOUND)).order_by(order, items.c.id).limit(LISTED)
+    return tuple(Finding(row.item, _folder(row), row.tier, row.receipt or "", row.size) for row in db.execute(query))
+
+
+def _with_folders() -> sa.Select[Any]:
+    return (
         sa.select(
             items, places.c.path.label("to_path"), places.c.role.label("to_role"), slices.c.path.label("from_path")
         )
         .join(slices, items.c.slice == slices.c.id)
         .join(places, items.c.place == places.c.id, isouter=True)
-        .where(own, items.c.state == State.REFUSED)
-        .order_by(items.c.id)
-        .limit(REFUSALS)
     )
-    out = []
-    for row in db.execute(query):
-        path = json.loads(row.to_path or "[]") or ([row.to_role.capitalize()] if row.to_role else [])
-        folder = "/".join(path or json.loads(row.from_path))
-        out.append(Refusal(row.item, folder, row.code or "", row.why or "", row.todo or "", row.kept))
-    return tuple(out)
+
+
+def _folder(row: Any) -> str:
+    """The folder or label, as the source calls it, that put the item of this row of _with_folders where it is."""
+    path = json.loads(row.to_path or "[]") or ([row.to_role.capitalize()] if row.to_role else [])
+    return "/".join(path or json.loads(row.from_path))
 
 
 def _folders(row: Any) -> tuple[FolderCount, ...]:

@@ -35,6 +35,17 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One item that was read back and is not there as it was read at the source."""
+
+    item: str  # its id at the source
+    folder: str
+    found: Literal["missing", "different", "altered"]
+    stored: str  # its id at the destination: a UID, a file name
+    size: int | None  # bytes that were sent
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """How many items were skipped, or refused, for one reason."""
 
@@ -85,6 +96,7 @@ class AccountReport:
     skipped: tuple[Count, ...]
     refused: tuple[Count, ...]
     refusals: tuple[Refusal, ...]  # at most 1000
+    findings: tuple[Finding, ...]  # at most 1000, the missing ones first, then the different ones
     folders: tuple[FolderCount, ...]
     renamed: tuple[Renamed, ...]
     notes: tuple[str, ...]

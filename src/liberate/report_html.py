@@ -14,6 +14,7 @@ from liberate.report_words import (
     next_steps,
     number,
     plain,
+    sent,
     sentences,
     size,
     total,
@@ -183,6 +184,19 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
     if found := verification(account):
         rows = [(number(count), _text(what)) for what, count in found]
         yield from _table("What verification found", ("Items", "Outcome"), rows, numbers=(0,))
+    if account.findings:
+        yield from _folded(
+            f"The items that are not there as they were at the source ({number(len(account.findings))})",
+            _table(
+                "",
+                ("Folder", "Item", "Found", "Stored as", "Size"),
+                [(_text(f.folder), _text(f.item), f.found, _text(f.stored), sent(f)) for f in account.findings],
+                numbers=(4,),
+            ),
+        )
+        more = account.wrong + account.altered - len(account.findings)
+        if more > 0:
+            yield f"<p>And {number(more)} more; the ledger has them all.</p>"
     for caption, counts in (("Could not go", account.refused), ("Left out on purpose", account.skipped)):
         if counts:
             yield from _table(

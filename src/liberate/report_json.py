@@ -67,6 +67,10 @@ def _account(account: AccountReport) -> dict[str, Any]:
             {"item": r.item, "folder": r.folder, "code": r.code, "why": r.why, "todo": r.todo, "kept": r.kept}
             for r in account.refusals
         ],
+        "findings": [
+            {"item": f.item, "folder": f.folder, "found": f.found, "stored": f.stored, "size": f.size}
+            for f in account.findings
+        ],
         "folders": [{"folder": f.folder, "at_source": f.at_source, "accounted": f.accounted} for f in account.folders],
         "renamed": [{"source": r.source, "destination": r.destination} for r in account.renamed],
         "notes": list(account.notes),
@@ -151,6 +155,17 @@ _ACCOUNT = _object(
             why=_text("the reason"),
             todo=_text('what somebody can do; "" when nothing can be done'),
             kept=_perhaps(_text("name of the original under rejects/ in the job's folder")),
+        ),
+    ),
+    findings=_list(
+        "the items that are not there as they were read at the source, at most 1000: missing ones first",
+        _object(
+            "one item",
+            item=_text("its id at the source"),
+            folder=_text("the folder it is in"),
+            found=_text("what `liberate verify` found", enum=["missing", "different", "altered"]),
+            stored=_text("its id at the destination: a UID, a file name"),
+            size=_perhaps(_whole("bytes that were sent")),
         ),
     ),
     folders=_list(

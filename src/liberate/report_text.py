@@ -15,6 +15,7 @@ from liberate.report_words import (
     goes_to,
     number,
     plain,
+    sent,
     sentences,
     size,
     uneven,
@@ -101,6 +102,16 @@ def _account(account: AccountReport) -> Iterator[str]:
     if found := verification(account):
         yield "What verification found:"
         yield from _table((), [(number(count), what) for what, count in found], right=(0,))
+    if account.findings:
+        yield "The items that are not there as they were at the source:"
+        yield from _table(
+            ("folder", "item", "found", "stored as", "size"),
+            [(plain(f.folder), plain(f.item), f.found, plain(f.stored), sent(f)) for f in account.findings],
+            numbers_from=4,
+        )
+        more = account.wrong + account.altered - len(account.findings)
+        if more > 0:
+            yield f"  and {number(more)} more"
     for title, counts in (("Left out on purpose:", account.skipped), ("Could not go:", account.refused)):
         if counts:
             yield title

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from liberate.report import AccountReport, Count, Exit, Report
+from liberate.report import AccountReport, Count, Exit, Finding, Report
 
 EVIDENCE: Mapping[str, str] = {
     "read-back": "read back and compared",
@@ -157,7 +157,10 @@ def next_steps(report: Report) -> list[str]:
     """What somebody should do now, the most urgent first; one sentence if there is nothing to do."""
     steps = []
     if any(a.wrong for a in report.accounts):
-        steps.append("Look at the items that are missing or different before anybody closes the old accounts.")
+        steps.append(
+            "Look at the items that are missing or different before anybody closes the old accounts: "
+            "`liberate report` lists them."
+        )
     reasons: dict[tuple[str, str], list[str]] = {}
     for account in report.accounts:
         if account.stopped is not None:
@@ -183,6 +186,11 @@ def verification(account: AccountReport) -> list[tuple[str, int]]:
         ("missing", account.missing),
     ]
     return [(what, count) for what, count in found if count]
+
+
+def sent(finding: Finding) -> str:
+    """The size of an item that was sent; "" where it is not known."""
+    return "" if finding.size is None else size(finding.size)
 
 
 def uneven(account: AccountReport) -> list[tuple[str, int, int]]:

@@ -100,6 +100,16 @@ def test_events_are_json_lines_for_machines(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
+def test_an_account_that_stopped_waits_no_more() -> None:
+    tally = Tally(2)
+    tally.take(Waiting("anna", 1.0, "The server is away."), 0.0)
+    tally.take(Stopped("anna", "login", "The password is wrong.", "Correct it."), 1.0)
+    tally.take(Waiting("bo", 2.0, "The server is slow."), 1.0)
+    line = progress_line(tally, "moved", 1.0)
+    assert "anna" not in line
+    assert line.endswith("bo waits 2 s: The server is slow.")
+
+
 def test_without_a_terminal_trouble_is_a_line_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     with showing("lines", 1, "moved") as observe:
         observe(Moved("anna", 2, 300))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from liberate.report import AccountReport, Count, FolderCount, Refusal, Renamed, Report
+from liberate.report import AccountReport, Count, Finding, FolderCount, Refusal, Renamed, Report
 
 ANNA = AccountReport(
     source="anna@old.example",
@@ -28,6 +28,7 @@ ANNA = AccountReport(
     skipped=(Count("policy-spam", "The plan leaves spam behind.", "", 8),),
     refused=(),
     refusals=(),
+    findings=(),
     folders=(FolderCount("INBOX", 1200, 1200),),
     renamed=(),
     notes=(),
@@ -64,9 +65,25 @@ REFUSED = replace(
     notes=("3 keywords could not be kept: $x, $y, $z",),
 )
 VERIFIED = replace(
-    ANNA, source="cy@old.example", destination="cy", verified=41_203, identical=40_000, line_ends=1_200, altered=3
+    ANNA,
+    source="cy@old.example",
+    destination="cy",
+    verified=41_203,
+    identical=40_000,
+    line_ends=1_200,
+    altered=3,
+    findings=tuple(Finding(f"18e{n}", "Projekt/Åre", "altered", f"71:{n}", 2_048) for n in range(3)),
 )
-WRONG = replace(VERIFIED, identical=39_998, different=1, missing=1)
+WRONG = replace(
+    VERIFIED,
+    identical=39_998,
+    different=1,
+    missing=1,
+    findings=(
+        Finding("18d1", "INBOX", "missing", "70:12", 1_800),
+        Finding("18d2", "<b>Board</b>", "different", "72:9", None),
+    ),
+)
 UNFINISHED = replace(
     ANNA, source="dag@old.example", destination="dag", state="unfinished", moved=10, listed=41_211, waiting=41_193
 )

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import report_examples as say
 
-from liberate.report import AccountReport, Count, Exit, FolderCount, Refusal, Renamed, Report
+from liberate.report import AccountReport, Count, Exit, Finding, FolderCount, Refusal, Renamed, Report
 from liberate.report_html import as_html
 from liberate.report_json import SCHEMA, as_json
 from liberate.report_text import as_text
@@ -76,6 +76,19 @@ def test_missing_items_are_the_first_thing_to_look_at() -> None:
     told = sentences(report(say.WRONG))
     assert "41,198 are as at the source, 3 had to be altered by the destination, 1 missing, 1 different." in told[2]
     assert told[-1].startswith("Look at the items that are missing")
+
+
+def test_each_item_that_is_not_as_it_was_is_listed_with_where_it_stood() -> None:
+    text = as_text(report(say.WRONG))
+    assert "  INBOX         18d1  missing    70:12      1.8 kB\n" in text
+    assert "  <b>Board</b>  18d2  different  72:9\n" in text
+    assert "  and 3 more\n" in text
+    page = as_html(report(say.WRONG))
+    assert "<td>INBOX</td><td>18d1</td><td>missing</td><td>70:12</td>" in page
+    assert "<b>Board</b>" not in page
+    assert "And 3 more; the ledger has them all." in page
+    found = json.loads(as_json(report(say.WRONG)))["accounts"][0]["findings"]
+    assert found[0] == {"item": "18d1", "folder": "INBOX", "found": "missing", "stored": "70:12", "size": 1800}
 
 
 def test_the_text_holds_every_refusal_with_its_reason_and_where_its_original_is() -> None:
@@ -163,6 +176,7 @@ def test_names_from_outside_cannot_write_into_the_page_or_steer_the_terminal() -
         stopped=("x", HOSTILE, HOSTILE),
         refused=(Count("x", HOSTILE, HOSTILE, 3),),
         refusals=(Refusal(HOSTILE, HOSTILE, "x", HOSTILE, HOSTILE, HOSTILE),),
+        findings=(Finding(HOSTILE, HOSTILE, "missing", HOSTILE, None),),
         folders=(FolderCount(HOSTILE, 1, 2),),
         renamed=(Renamed(HOSTILE, HOSTILE),),
         notes=(HOSTILE,),
