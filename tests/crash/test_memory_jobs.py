@@ -32,10 +32,12 @@ def test_a_job_that_dies_after_any_step_is_set_right_by_the_next_run(
     assert {"before intend", "uncommitted written", "after listed"} <= set(taken)
 
 
-def test_a_process_that_is_killed_after_any_step_is_set_right_by_the_next_one(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_is_set_right_by_the_next_one(tmp_path: Path) -> None:
     with victims("memory_job:run_here", [HERE]) as doomed:
         taken = survives(
-            lambda name: memory_job.trial(tmp_path / name, "together", "mailbox"), doomed, only=something_was_done
+            lambda name: memory_job.trial(tmp_path / name, "together", "mailbox"),
+            doomed,
+            only=lambda number, what: something_was_done(number, what) and number % 3 == 0,  # all: make torture
         )
     assert "after append" in taken
 
