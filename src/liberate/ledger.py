@@ -46,6 +46,10 @@ def _update(*columns: str) -> Many:
     return Many(items.update().where(items.c.key == sa.bindparam("at")), columns)
 
 
+# Built once, with its keys bound as one: SQLAlchemy otherwise takes longer over each key than SQLite does.
+_KNOWN = sa.select(items.c.key, items.c.version, items.c.facts_version, items.c.state, items.c.place).where(
+    items.c.key.in_(sa.bindparam("keys", expanding=True))
+)
 _INSERT = Many(items.insert(), INSERTED)
 _PENDING = _update("pending_facts", "pending_version")
 _UPDATED = _update("facts", "facts_version", "pending_facts", "pending_version")
@@ -63,11 +67,10 @@ class Ledger(Accounts, Slices):
     def known(self, keys: Sequence[str]) -> dict[str, tuple[str, str, State, int | None]]:
         """Of these keys, those with a row: (version, facts_version, state, place number)."""
         out: dict[str, tuple[str, str, State, int | None]] = {}
-        columns = (items.c.key, items.c.version, items.c.facts_version, items.c.state, items.c.place)
         with self._reading() as db:
             for some in pages(keys):
-                for row in db.execute(sa.select(*columns).where(items.c.key.in_(some))):
-                    out[row[0]] = (row[1], row[2], State(row[3]), row[4])
+                for key, version, facts_version, state, place in db.execute(_KNOWN, {"keys": some}):
+                    out[key] = (version, facts_version, State(state), place)
         return out
 
     def listed(
