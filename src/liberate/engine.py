@@ -7,6 +7,7 @@ destination, keeps them for the account's next slice, and opens them anew after 
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter, deque
@@ -16,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
-from tenacity.wait import wait_exponential_jitter
 
 from liberate.connector import Collection, Destination, Kind, Source, Surveys
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
@@ -52,6 +52,27 @@ class Work:
     failure: LiberateError | None = None
 
 
+class Backoff:
+    """How long to wait after a failure: what the service asked for, else longer each time nothing came of it."""
+
+    def __init__(self, longest: float = 60.0) -> None:
+        self.failures = 0  # since something last moved
+        self._longest = longest
+
+    def moved(self) -> None:
+        """Something moved: what fails after this is a new failure."""
+        self.failures = 0
+
+    def __call__(self, call: RetryCallState) -> float:
+        self.failures += 1
+        error = call.outcome.exception() if call.outcome else None
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        if asked is not None:
+            return asked
+        longer = 2.0 ** min(self.failures - 1, 30) + random.random()  # noqa: S311 - so that workers do not come at once
+        return float(min(longer, self._longest))
+
+
 class Opened:
     """Both ends of an account in one worker thread, opened when first asked for."""
 
@@ -59,6 +80,7 @@ class Opened:
         self.work = work
         self.kind = Kind.MAIL
         self.since = 0.0  # when something last moved, for the engine's patience
+        self.backoff = Backoff()
         self._ledger = ledger
         self._stack = ExitStack()
         self._source: Source | None = None
@@ -284,6 +306,7 @@ class Engine:
     def _serve(self, opened: Opened, work: Work, task: tuple[int, bool] | None) -> tuple[int, bool] | None:
         """Do the task, again and again while it fails for a while; what is left of it."""
         opened.since = self._monotonic()
+        opened.backoff.moved()
 
         def attempt() -> tuple[int, bool] | None:
             if task is None:
@@ -306,7 +329,7 @@ class Engine:
 
         retrying = Retrying(
             retry=retry_if_exception_type(TransientError),
-            wait=_pause,
+            wait=opened.backoff,
             stop=out_of_patience,
             sleep=self._sleep,
             before_sleep=reopen,
@@ -354,6 +377,7 @@ class Engine:
             if run.progressed:
                 self.changed = True
                 opened.since = self._monotonic()
+                opened.backoff.moved()
             self._claims.pop(id(claim), None)
             with suppress(LiberateError):
                 self._ledger.release(claim)
@@ -365,16 +389,6 @@ class Engine:
             for claim in list(self._claims.values()):
                 with suppress(LiberateError):
                     self._ledger.renew(claim, if_less_than=self._ledger.lease / 2)
-
-
-_backoff = wait_exponential_jitter(initial=1.0, max=60.0, jitter=1.0)
-
-
-def _pause(call: RetryCallState) -> float:
-    """What the service asked for, else longer each time."""
-    error = call.outcome.exception() if call.outcome else None
-    asked = error.retry_after if isinstance(error, TransientError) else None
-    return float(_backoff(call)) if asked is None else asked
 
 
 def _expected(found: list[Collection]) -> int | None:

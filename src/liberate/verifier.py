@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
-from tenacity.wait import wait_exponential_jitter
 
 from liberate.connector import Place
-from liberate.engine import Opened, Work
+from liberate.engine import Backoff, Opened, Work
 from liberate.errors import AccountError, PlanError, TransientError
 from liberate.events import Checked, Event, Observer, Planned, Stopped, Waiting
 from liberate.ledger import Ledger
@@ -20,7 +19,7 @@ from liberate.ledger_rows import Row
 from liberate.moves import Move
 from liberate.proof import read_back
 
-_TRIES = 6
+_TRIES = 6  # without an item read in between
 
 
 class Verifier:
@@ -86,6 +85,7 @@ class Verifier:
         self._tell(Planned(label, moved, 0, size))
         opened = Opened(self._ledger, work)
         after = 0
+        backoff = Backoff(longest=30.0)
 
         def attempt() -> None:
             nonlocal after
@@ -95,6 +95,7 @@ class Verifier:
                     return
                 self._page(opened, label, rows)
                 after = beyond
+                backoff.moved()
 
         def reopen(call: RetryCallState) -> None:
             opened.close()
@@ -103,9 +104,9 @@ class Verifier:
 
         retrying = Retrying(
             retry=retry_if_exception_type(TransientError),
-            wait=wait_exponential_jitter(initial=1.0, max=30.0, jitter=1.0),
-            stop=lambda call: call.attempt_number >= _TRIES or self._stop(),
-            sleep=self._sleep,
+            wait=backoff,
+            stop=lambda _call: backoff.failures >= _TRIES or self._stop(),
+            sleep=self._wait,
             before_sleep=reopen,
             reraise=True,
         )
@@ -119,6 +120,12 @@ class Verifier:
             self._tell(Stopped(label, "temporary", str(error), "Run the same command again."))
         finally:
             opened.close()
+
+    def _wait(self, seconds: float) -> None:
+        left = seconds
+        while left > 0 and not self._stop():
+            self._sleep(min(left, 0.25))
+            left -= 0.25
 
     def _page(self, opened: Opened, label: str, rows: Sequence[tuple[Row, Place]]) -> None:
         chosen = list(self._chosen(rows))

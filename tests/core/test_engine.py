@@ -23,7 +23,7 @@ from liberate.events import Event, Finished, Moved, Planned, Stopped, Waiting
 from liberate.hold import refuse_network_folder
 from liberate.mail import MailFacts
 from liberate.moves import Plan
-from liberate.testing.faults import Faults, Flip, Raise, faulty
+from liberate.testing.faults import Cut, Faults, Flip, Raise, faulty
 from liberate.testing.memory import MailboxDestination, MemoryManySource, Shelf, Store, connector
 from liberate.testing.plans import plan
 
@@ -172,6 +172,21 @@ def test_patience_ends_and_the_next_run_goes_on(tmp_path: Path, clocked: Clock) 
     assert firm.whole("a")
 
 
+def test_a_failure_after_progress_is_waited_for_like_a_first_one(tmp_path: Path, clocked: Clock) -> None:
+    firm = Firm(tmp_path / "job", "a")
+    away = TransientError("It does not answer.")
+    for call in range(1, 5):
+        firm.faults["a"].on("read_many", Raise(away), call=call)
+    firm.faults["a"].on("read_many", Cut(away, after=2), call=5)
+    events: list[Event] = []
+    report = liberate.migrate(firm.plan(), observer=events.append, workers=1, patience=10_000.0)
+    assert report.accounts[0].state == "done"
+    pauses = [event.seconds for event in events if isinstance(event, Waiting)]
+    assert 8.0 <= pauses[3] <= 9.0
+    assert 1.0 <= pauses[4] <= 2.0
+    assert firm.whole("a")
+
+
 def test_a_bug_ends_the_run_with_its_traceback_and_loses_nothing(tmp_path: Path) -> None:
     firm = Firm(tmp_path / "job", "abc", messages=20)
     firm.faults["b"].on("read_many", Raise(ZeroDivisionError("a bug")), call=1)  # type: ignore[arg-type]
@@ -300,6 +315,26 @@ def test_verify_goes_on_after_a_failure_that_passes(bench: Bench) -> None:
     _migrated(bench)
     bench.faults.on("read_back", Raise(TransientError("reset", retry_after=0)))
     assert bench.verify().line_ends == 20
+
+
+def test_verify_that_is_asked_to_stop_while_it_waits_ends_at_once(bench: Bench) -> None:
+    _migrated(bench)
+    bench.faults.always("read_back", Raise(TransientError("Come back.", retry_after=3600.0)))
+    stop = threading.Event()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Waiting):
+            stop.set()
+
+    report = liberate.verify(bench.plan(), observer=watch, stop=stop.is_set)
+    assert report.interrupted
+
+
+def test_verify_bears_any_number_of_failures_as_long_as_it_comes_on(bench: Bench) -> None:
+    _migrated(bench, 1000)  # two pages of the ledger, three calls each
+    for call in (1, 2, 3, 4, 5, 9, 10, 11, 12, 13):
+        bench.faults.on("read_back", Raise(TransientError("The line broke.", retry_after=0)), call=call)
+    assert bench.verify().verified == 1000
 
 
 def test_verify_that_cannot_get_in_says_so_and_leaves_the_rest_alone(bench: Bench) -> None:
