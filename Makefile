@@ -30,7 +30,7 @@ check:  ## look for mistakes: style, types, imports, outdated reference pages
 	@"$(VENV)/bin/ruff" check .
 	@"$(VENV)/bin/ruff" format --check --quiet .
 	@"$(VENV)/bin/mypy"
-	@"$(VENV)/bin/lint-imports" --no-cache
+	@"$(VENV)/bin/lint-imports" --no-cache --no-logo
 	@"$(VENV)/bin/python" -m liberate_cli.reference --check
 
 docs:  ## write the generated reference pages anew
