@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,27 @@ def refuse_network_folder(folder: Path, mounts: Path = Path("/proc/mounts")) -> 
 
 
 class Hold:
-    """The right to work on a job. Raises Busy if another process has it."""
+    """The right to work on a job. Raises Busy if another process has it, PlanError if its folder cannot be used."""
 
     def __init__(self, job: str, folder: Path) -> None:
         self._connection: sa.Connection | None = None
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise PlanError(
+                f"The job's folder {folder} cannot be written ({error.strerror}). "
+                "Check its owner, its permissions and its disk, then run the same command again."
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             who = os.read(self._file, 200).decode(errors="replace").strip()
             os.close(self._file)
             raise Busy(self._taken(job, who)) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        with suppress(OSError):  # a full disk: the lock holds without a name in it
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
     def hold_database(self, job: str, engine: sa.Engine) -> None:
         """Hold the job's ledger in a database too, for processes on other machines.

@@ -17,7 +17,7 @@ from liberate.ledger_schema import SCHEMA, meta, metadata, tune
 LEASE = 60.0  # seconds; a worker that says nothing for so long has lost its slice
 
 
-def _explained(error: sa.exc.OperationalError) -> LiberateError:
+def _explained(error: sa.exc.DatabaseError) -> LiberateError:
     """What a person, or a little patience, can do about a database that fails."""
     text = str(error.orig)
     if "disk is full" in text or "disk I/O error" in text or "could not extend file" in text:
@@ -28,6 +28,13 @@ def _explained(error: sa.exc.OperationalError) -> LiberateError:
         )
     if "readonly" in text or "unable to open" in text:
         return PlanError(f"The job's ledger cannot be written ({text}). Check the folder's owner and permissions.")
+    if "not a database" in text or "malformed" in text:
+        return PlanError(
+            f"The job's ledger is damaged ({text}). Put it back from a backup; without one, what has moved has to be "
+            "cleared from the destination before a new job brings it again."
+        )
+    if not isinstance(error, sa.exc.OperationalError):
+        raise error
     if "authentication failed" in text or "does not exist" in text:
         return PlanError("The ledger's database does not let us in. Check its address, user and password in the plan.")
     return TransientError("The ledger's database does not answer.")
@@ -122,7 +129,7 @@ class Store:
             with self._engine.begin() as db:
                 yield db
                 self._step(f"uncommitted {what}")
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
             raise _explained(error) from error
         self._step(f"after {what}")
 
@@ -131,7 +138,7 @@ class Store:
         try:
             with self._engine.connect().execution_options(reading=True) as db:
                 yield db
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
             raise _explained(error) from error
 
     def reading(self) -> AbstractContextManager[sa.Connection]:

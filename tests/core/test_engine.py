@@ -303,6 +303,27 @@ def test_verify_tells_what_is_missing_and_what_is_different(bench: Bench) -> Non
     assert (account.missing, account.different, account.line_ends) == (1, 1, 18)
 
 
+@pytest.mark.parametrize("verb", [liberate.migrate, liberate.verify, liberate.retry])
+def test_a_job_folder_that_cannot_be_used_is_told_as_such(bench: Bench, verb: Callable[..., Any]) -> None:
+    _migrated(bench)
+    (bench.folder / "lock").unlink()
+    (bench.folder / "lock").mkdir()  # what permissions deny to others, root may still do
+    with pytest.raises(PlanError, match=r"The job's folder .* cannot be written \(.*\). Check its owner"):
+        verb(bench.plan())
+
+
+@pytest.mark.parametrize("verb", [liberate.migrate, liberate.status, liberate.verify, liberate.retry])
+def test_a_damaged_ledger_is_told_as_such_and_nothing_moves(bench: Bench, verb: Callable[..., Any]) -> None:
+    _migrated(bench)
+    before = bench.store.contents()
+    for left in bench.folder.glob("ledger.sqlite-*"):
+        left.unlink()
+    (bench.folder / "ledger.sqlite").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(PlanError, match=r"The job's ledger is damaged .* Put it back from a backup"):
+        verb(bench.plan())
+    assert bench.store.contents() == before
+
+
 def test_verify_writes_nothing(bench: Bench) -> None:
     _migrated(bench)
     before = dict(bench.faults.calls)
