@@ -127,10 +127,13 @@ class MaildirDestination:
         return self._root if place == ROOT else os.path.join(self._root, raw(place))
 
     def _sweep(self, folder: bytes) -> None:
-        """Remove what attempts that died long ago left in tmp."""
+        """Remove what attempts that died long ago left in tmp.
+
+        Its age is told by the time of its last change of any kind: the time of its content is the message's own.
+        """
         with os.scandir(os.path.join(folder, b"tmp")) as entries:
             for entry in entries:
-                if _OURS.match(entry.name) and self._now() - entry.stat(follow_symlinks=False).st_mtime > _STALE_TMP:
+                if _OURS.match(entry.name) and self._now() - entry.stat(follow_symlinks=False).st_ctime > _STALE_TMP:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(entry.path)
 

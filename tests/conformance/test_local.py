@@ -170,10 +170,6 @@ class TestMaildirDestination(DestinationContract):
 
         return put
 
-    @pytest.mark.xfail(reason="a second opening sweeps away what the first has in tmp: it goes by the received time")
-    def test_three_openings_at_once_write_into_one_place(self, open_destination: OpenDestination) -> None:
-        super().test_three_openings_at_once_write_into_one_place(open_destination)
-
 
 class TestNestedMaildirDestination(TestMaildirDestination):
     layout = "nested"
