@@ -6,6 +6,7 @@ changes. Nothing relies on RFC822.SIZE, which some servers only estimate.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from liberate_imap.wire import Step
 if TYPE_CHECKING:
     from types import TracebackType
 
+_CURSOR = re.compile(r"\d+:\d+:\d+")
 _PAGE = 500  # messages listed with one question
 _READ = 200  # messages read with one question
 _VIEWS = frozenset({"\\all", "\\flagged", "\\important"})  # RFC 6154, RFC 8457: they repeat other folders' messages
@@ -129,6 +131,8 @@ class ImapSource:
         if since == here and selected.highest_modseq and selected.uidnext:
             yield here
             return
+        if since is not None and not _CURSOR.fullmatch(since):
+            since = None  # not one of ours: everything is listed
         validity, _, known = (since or "::").split(":")
         if since is not None and validity != str(selected.uidvalidity):
             yield Renumbered()

@@ -79,10 +79,6 @@ class TestImapSource(SourceContract):
     def bodies(self) -> Mapping[tuple[str, ...], list[bytes]]:
         return {("INBOX",): [b for n, b in enumerate(MESSAGES) if n % 3 != 2], ("Work",): [MESSAGES[2], MESSAGES[5]]}
 
-    @pytest.mark.xfail(reason="a cursor that is not of three numbers ends the listing with a ValueError")
-    def test_a_cursor_that_fits_no_more_is_answered_by_listing_everything(self, open_source: OpenSource) -> None:
-        super().test_a_cursor_that_fits_no_more_is_answered_by_listing_everything(open_source)
-
     @pytest.fixture
     def remove(
         self, filled: imaplib.IMAP4, open_source: OpenSource, server: Dovecot
