@@ -624,7 +624,8 @@ class SliceRun:
             for _, tier, _ in read_back(self._ends.destination, [(row, receipt.place)]):
                 if tier in (Sameness.DIFFERENT, MISSING):
                     why = "The destination stored something else than it was sent."
-                    todo = "Compare it with the original kept under rejects/, and delete the wrong one by hand."
+                    original = "original kept under rejects/" if body is not None else "one at the source"
+                    todo = f"Compare it with the {original}, and delete the wrong one by hand."
                     self._refuse(row, ItemError("stored-otherwise", why, todo), body)
                 else:
                     self._done.append(Written(row, replace(receipt, evidence=proven(tier)), tier))

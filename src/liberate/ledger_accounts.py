@@ -154,17 +154,14 @@ class Accounts(Store):
         with self._transaction("renamed") as db:
             db.execute(places.update().where(places.c.id == number).values(name=json.dumps(name, ensure_ascii=False)))
 
-    def prepared(self, number: int, place: Place, *, shared: bool = False) -> bool:
-        """Record where a named folder is; False if another folder of the account is there already.
-
-        `shared` allows that.
-        """
+    def prepared(self, number: int, place: Place) -> bool:
+        """Record where a named folder is; False if another folder of the account is there already."""
         with self._transaction("prepared") as db:
             account = sa.select(places.c.account).where(places.c.id == number).scalar_subquery()
             query = sa.select(places.c.id).where(
                 places.c.account == account, places.c.place == place, places.c.id != number
             )
-            if not shared and db.scalar(query) is not None:
+            if db.scalar(query) is not None:
                 return False
             db.execute(places.update().where(places.c.id == number).values(place=place))
             return True

@@ -75,11 +75,13 @@ class Places:
                 refused = error  # the server has a rule that it did not tell: one plainer name, then no more
                 named = self._rename(named, (*named.name[:-1], _plain(path)))
                 continue
-            # A server may keep two roles in one folder: so be it.
-            if self._ledger.prepared(named.id, place, shared=role is not None):
+            if self._ledger.prepared(named.id, place):
                 named = self._named[path, role] = replace(named, place=place)
                 return named
             self._load()
+            if role is not None:
+                # This server keeps two roles in one folder, or a label's folder is its special one: so be it.
+                return next(one for one in self._named.values() if one.place == place)
             siblings = {fold(one.name[-1], self.rules) for one in self._siblings(path)} | {
                 fold(named.name[-1], self.rules)
             }

@@ -12,7 +12,7 @@ import liberate
 from liberate.connector import Batch, Kind
 from liberate.errors import ItemError, TransientError
 from liberate.labels import LabelPolicy, MailPolicy
-from liberate.mail import Folder, MailFacts
+from liberate.mail import Folder, MailFacts, Role
 from liberate.testing.faults import Cut, Flip, Lost, Raise, Short
 from liberate.testing.memory import FolderDestination, MailboxDestination, MemorySource, PlainMailboxDestination
 
@@ -501,3 +501,15 @@ def test_a_message_whose_folder_got_no_place_is_refused_and_goes_once_it_gets_on
     assert (account.moved, account.copies, account.waiting) == (2, 1, 0)
     held = sorted(tuple(sorted(bench.bodies(place))) for place in bench.store.places())
     assert held == [(b"hello", b"labelled"), (b"labelled",)]  # under the plainer names that were tried in vain
+
+
+@pytest.mark.parametrize("first", ["label", "role"])
+def test_a_label_called_like_a_special_folder_doubles_nothing(bench: Bench, first: str) -> None:
+    everything = bench.shelf.collection("All Mail", role="archive")
+    label, sent = MailFacts(folders=(Folder(("Sent",)),)), MailFacts(folders=(Folder((), Role.SENT),))
+    both = MailFacts(folders=(Folder(("Sent", "x")), Folder(("Sent",)), Folder((), Role.SENT)))
+    bench.shelf.put(everything, "1", b"one\r\n", facts=label if first == "label" else sent)
+    bench.shelf.put(everything, "2", b"two\r\n", facts=both)
+    bench.run()
+    held = {place: bench.bodies(place) for place in bench.store.places()}
+    assert all(len(bodies) == len(set(bodies)) for bodies in held.values()), held
