@@ -70,7 +70,7 @@ class Collection:
 class Item:
     """One thing to move, described; Source.read gives its bytes."""
 
-    id: str  # unique in its collection, the same at every listing; never a position that shifts
+    id: str  # unique in its collection, the same at every listing, and enough for Source.read to find it
     kind: Kind
     version: str  # changes whenever the bytes do; "" where they never do
     name: str = ""  # what people call it; "" where its kind has no names or they are private (mail)

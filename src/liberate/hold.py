@@ -66,7 +66,7 @@ class Hold:
 
         A session's advisory lock: the server frees it when the connection ends.
         """
-        self._connection = engine.connect()
+        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         number = zlib.crc32(f"liberate {job}".encode())
         if not self._connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number))):
             self.release()

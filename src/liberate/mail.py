@@ -104,10 +104,10 @@ def wire_form(data: bytes) -> bytes:
 
 
 def served_form(data: bytes) -> bytes:
-    """The wire form as servers may give it back: CRs before a line end collapsed, a last lone CR
-    dropped, NUL as 0x80 (measured on Dovecot 2.3)."""
+    """The wire form as servers may give it back: CRs before a line end collapsed, lone CRs at
+    the end dropped, NUL as 0x80 (measured on Dovecot 2.3)."""
     out = _SERVED_ENDS.sub(b"\r\n", wire_form(data)).replace(b"\0", b"\x80")
-    return out[:-1] if out.endswith(b"\r") else out
+    return out.rstrip(b"\r")
 
 
 def fingerprint(data: bytes, wire: bytes | None = None) -> dict[str, str]:
