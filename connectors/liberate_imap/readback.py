@@ -20,16 +20,10 @@ def split(receipt: Receipt) -> tuple[int, int]:
     return int(validity), int(uid)
 
 
-def open_for(session: Session, place: Place, *, writable: bool = True) -> int | None:
-    """Open the folder afresh, so that what others removed is seen; its UIDVALIDITY, None if it is not there."""
-    selected = session.select(place, writable=writable)
-    return selected.uidvalidity if selected else None
-
-
 def read(session: Session, receipt: Receipt) -> Iterator[bytes]:
     """The message in chunks. Raises ItemError("gone") if it is no longer there."""
     validity, uid = split(receipt)
-    if open_for(session, receipt.place) != validity:
+    if session.current(receipt.place) != validity:
         raise refusals.gone()
     empty = True
     for chunk in fetch.stream(session, uid, 0, lambda: session.reselect(receipt.place)):
@@ -45,7 +39,7 @@ def read_back(session: Session, receipts: Sequence[Receipt]) -> Iterator[tuple[R
     for receipt in receipts:
         places[receipt.place].append(receipt)
     for place, group in places.items():
-        validity = open_for(session, place)
+        validity = session.current(place)
         wanted: defaultdict[int, list[Receipt]] = defaultdict(list)
         for receipt in group:
             if split(receipt)[0] == validity:

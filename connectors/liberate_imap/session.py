@@ -76,6 +76,7 @@ class Session:
             raise
         self.foreign: tuple[str, ...] = ()  # prefixes of other users' and shared folders
         self.selected: str | None = None  # the folder open behind all commands sent so far
+        self._validity: int | None = None  # its UIDVALIDITY, where the answer that said it was waited for
         try:
             self.prefix, self.separator = self._namespace()
         except BaseException:
@@ -172,7 +173,7 @@ class Session:
     def select(self, name: str, *, writable: bool, condstore: bool = False) -> Selected | None:
         """Open the folder; None if the server will not. EXAMINE where nothing is to be written."""
         line = (b"SELECT " if writable else b"EXAMINE ") + names.quoted(name) + (b" (CONDSTORE)" if condstore else b"")
-        self.selected = None
+        self.selected = self._validity = None
         command = self.wire.begin(line, _any)
         answer = self.wire.wait(command)
         if not answer.ok:
@@ -180,14 +181,26 @@ class Session:
             if error is not None:
                 raise error
             return None
-        self.selected = name
-        return _selected(name, list(command.data))
+        selected = _selected(name, list(command.data))
+        self.selected, self._validity = name, selected.uidvalidity
+        return selected
+
+    def current(self, name: str) -> int | None:
+        """Have the folder open as it is now, without what others removed; its UIDVALIDITY, None if it is not there.
+
+        NOOP brings an open folder up to date (RFC 3501 6.1.2). SELECT would read a large Maildir's folder anew.
+        """
+        if self.selected == name and self._validity is not None:
+            self.must(b"NOOP")
+            return self._validity
+        selected = self.select(name, writable=True)
+        return selected.uidvalidity if selected else None
 
     def reselect(self, name: str) -> None:
         """Have the folder open for the commands that follow, without waiting. It was opened before."""
         if self.selected != name:
             self.wire.begin(b"SELECT " + names.quoted(name)).forget()
-            self.selected = name
+            self.selected, self._validity = name, None
 
     def parsed(self, segments: Segments) -> list[Any]:
         """The parts of a response. Raises TransientError, and drops the connection, if it has none."""

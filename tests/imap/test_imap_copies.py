@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -170,3 +171,39 @@ def test_what_is_gone_is_told_when_it_is_read_back(mailbox: Mailbox) -> None:
             with pytest.raises(ItemError) as refused:
                 b"".join(destination.read(receipt))
             assert refused.value.code == "gone"
+
+
+def test_a_folder_that_is_open_is_not_opened_again_for_each_page_and_what_others_delete_is_still_seen(
+    mailbox: Mailbox,
+) -> None:
+    with mailbox.destination() as destination:
+        a = destination.prepare(folder("A"))
+        made = receipts(destination.write_many(iter(parts(a, [message(n) for n in range(6)]))))
+        assert [body for _, body in destination.read_back(made[:2])] == [message(0), message(1)]
+        with mailbox.plain() as session:
+            session.select("A")
+            session.uid("STORE", "3", "+FLAGS", "(\\Deleted)")
+            session.expunge()
+        opened = destination._open.selected
+        destination._open.select = None  # type: ignore[assignment, method-assign]  # another SELECT would not go
+        gone, there = (body for _, body in destination.read_back(made[2:4]))
+        if not isinstance(gone, ItemError):
+            gone, there = there, gone
+        assert isinstance(gone, ItemError)
+        assert (gone.code, there, opened) == ("gone", message(3), "A")
+
+
+def test_messages_of_a_folder_that_was_made_anew_are_not_taken_for_the_old_ones(mailbox: Mailbox) -> None:
+    with mailbox.destination() as destination:
+        a = destination.prepare(folder("A"))
+        made = receipts(destination.write_many(iter(parts(a, [message(n) for n in range(2)]))))
+        assert len(list(destination.read_back(made))) == 2
+        with mailbox.plain() as session:
+            session.delete("A")
+        mailbox.deliver("A", message(7), message(8))
+        found: list[bytes | ItemError | None] = []
+        with contextlib.suppress(TransientError):  # a server may end the session of a folder that is gone
+            found = [body for _, body in destination.read_back(made)]
+    with mailbox.destination() as destination:
+        found += [body for _, body in destination.read_back(made)]
+    assert {body.code if isinstance(body, ItemError) else body for body in found} == {"gone"}
