@@ -7,7 +7,7 @@ import io
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,10 +107,11 @@ class MaildirSource:
                 yield state
                 return
             prefix = "" if collection.id == ROOT else collection.id + "/"
-            keywords, files = _keywords(folder), MessageFiles(folder)
+            keywords, files, seen = _keywords(folder), MessageFiles(folder), 0
             for where in (b"new", b"cur"):  # what moves meanwhile moves from new to cur, so none is missed
                 names = message_names(folder, where)
                 while block := sorted(itertools.islice(names, _SORTED), key=_age):
+                    seen += _sum(where, block)
                     yield from _described(files, where, block, prefix, keywords)
                 for name in _links(folder, where):
                     yield Skipped(
@@ -119,7 +120,18 @@ class MaildirSource:
                         "The message's file is a symbolic link, and links are not followed.",
                         "Put the file itself there.",
                     )
+            if state == _UNSETTLED and _keywords(folder) == keywords:
+                state = self._settled(folder, seen)
         yield state
+
+    def _settled(self, folder: bytes, seen: int) -> Cursor:
+        """The state after a listing that began too soon after a change, if the folder still holds the same names."""
+        state = self._state(folder)
+        if state != _UNSETTLED:
+            now = sum(_sum(where, message_names(folder, where)) for where in (b"new", b"cur"))
+            if now != seen or self._state(folder) != state:
+                return _UNSETTLED
+        return state
 
     def _state(self, folder: bytes) -> Cursor:
         """What changes whenever a message comes, goes or gets another flag: each renames a file."""
@@ -257,6 +269,11 @@ def _keywords(folder: bytes) -> dict[str, str]:
             return load_keywords(file.read())
     except FileNotFoundError:
         return {}
+
+
+def _sum(where: bytes, names: Iterable[bytes]) -> int:
+    """What tells two sets of names apart, in this process only."""
+    return sum(map(hash, names)) * (2 if where == b"cur" else 1)
 
 
 def _age(name: bytes) -> tuple[int, bytes]:

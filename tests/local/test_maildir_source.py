@@ -278,3 +278,20 @@ def test_the_endpoint_is_a_scheme_and_a_path() -> None:
     assert maildir.endpoint("maildir:/var/mail/anna").settings == {"path": "/var/mail/anna"}
     assert maildir.endpoint("maildir:./x").settings == {"path": "./x"}
     assert maildir.endpoint("maildir:///var/mail").settings == {"path": "/var/mail"}
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_a_long_listing_after_a_change_is_remembered_if_nothing_came_meanwhile(root: Path, change: bool) -> None:
+    put(root, "cur/1.a:2,S")
+    put(root, "cur/2.b:2,S")
+    os.utime(root / "new", (LONG_AGO, LONG_AGO))
+    clock = [os.stat(root / "cur").st_mtime_ns + 1]
+    source = MaildirSource(root, now_ns=lambda: clock[0])
+    listing = source.items(inbox(source), None)
+    next(listing)
+    if change:
+        (root / "cur/3.c:2,S").write_bytes(b"")
+    clock[0] += 60 * 10**9
+    *_, last = listing
+    assert isinstance(last, str)
+    assert len(items(source, last)) == (3 if change else 0)
