@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 
@@ -99,6 +100,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command and exit with its code."""
+    gc.set_threshold(50_000, 10, 10)  # loading modules makes many objects and hardly any garbage
     try:
         cli(prog_name="liberate")
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -45,51 +46,71 @@ def _time(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
+class _Tally:
+    """How many items and copies an account has in each state, from one look at its rows."""
+
+    def __init__(self, db: sa.Connection, account: int) -> None:
+        query = (
+            sa.select(
+                items.c.part != "", items.c.state, items.c.tier, items.c.evidence, sa.func.count(),
+                sa.func.coalesce(sa.func.sum(items.c.size), 0),
+            )
+            .where(items.c.account == account)
+            .group_by(items.c.part != "", items.c.state, items.c.tier, items.c.evidence)
+        )  # fmt: skip
+        self.items: Counter[str] = Counter()
+        self.copies: Counter[str] = Counter()
+        self.tiers: Counter[str] = Counter()  # items and copies
+        self.evidence: Counter[str] = Counter()  # items
+        self.bytes = 0  # of the items that moved
+        for is_copy, state, tier, evidence, count, size in db.execute(query).all():
+            (self.copies if is_copy else self.items)[state] += count
+            if state not in DONE:
+                continue
+            if tier is not None:
+                self.tiers[tier] += count
+            if not is_copy:
+                self.evidence[evidence or Evidence.NONE.value] += count
+                self.bytes += int(size)
+
+    def waiting(self, which: Counter[str]) -> int:
+        """Those still to be moved."""
+        return which[State.LISTED] + which[State.INTENDED]
+
+
 def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) -> AccountReport:
     own = items.c.account == row.id
-    first = own & (items.c.part == "")
     there = items.c.state.in_(DONE)
-    by_state = _grouped(db, items.c.state, first)
-    size = db.scalar(sa.select(sa.func.sum(items.c.size)).where(first, there)) or 0
-    waiting = sum(by_state.get(state, 0) for state in (State.LISTED, State.INTENDED))
-    copies = _grouped(db, items.c.state, own & (items.c.part != ""))
-    copies_waiting = sum(copies.get(state, 0) for state in (State.LISTED, State.INTENDED))
-    tiers = _grouped(db, items.c.tier, own & there & items.c.tier.is_not(None))
-    evidence = _grouped(db, items.c.evidence, first & there)
+    tally = _Tally(db, row.id)
+    refused = tally.items[State.REFUSED] + tally.copies[State.REFUSED]
     folders = _folders(row)
-    state, stopped = _state(row, waiting + copies_waiting, failure)
+    state, stopped = _state(row, tally.waiting(tally.items) + tally.waiting(tally.copies), failure)
     return AccountReport(
         source=row.source,
         destination=row.destination,
         route=row.route,
         state=state,
         stopped=stopped,
-        listed=sum(by_state.values()),
-        moved=sum(by_state.get(one, 0) for one in DONE),
-        copies=sum(copies.get(one, 0) for one in DONE),
-        waiting=waiting,
-        bytes=int(size),
-        verified=sum(tiers.values()),
-        identical=tiers.get("identical", 0),
-        line_ends=tiers.get("line-ends", 0),
-        altered=tiers.get("altered", 0),
-        different=tiers.get("different", 0),
-        missing=tiers.get("missing", 0),
-        evidence={name or Evidence.NONE.value: count for name, count in evidence.items()},
-        skipped=_counts(db, first, State.SKIPPED),
-        refused=_counts(db, own, State.REFUSED),
-        refusals=_refusals(db, own),
-        findings=_findings(db, own & there) if any(tiers.get(one) for one in _FOUND) else (),
+        listed=tally.items.total(),
+        moved=sum(tally.items[one] for one in DONE),
+        copies=sum(tally.copies[one] for one in DONE),
+        waiting=tally.waiting(tally.items),
+        bytes=tally.bytes,
+        verified=tally.tiers.total(),
+        identical=tally.tiers["identical"],
+        line_ends=tally.tiers["line-ends"],
+        altered=tally.tiers["altered"],
+        different=tally.tiers["different"],
+        missing=tally.tiers["missing"],
+        evidence=dict(tally.evidence),
+        skipped=_counts(db, own & (items.c.part == ""), State.SKIPPED) if tally.items[State.SKIPPED] else (),
+        refused=_counts(db, own, State.REFUSED) if refused else (),
+        refusals=_refusals(db, own) if refused else (),
+        findings=_findings(db, own & there) if any(tally.tiers[one] for one in _FOUND) else (),
         folders=folders,
         renamed=_renamed(db, row.id),
         notes=tuple(_short(one) for one in folders if one.accounted < one.at_source),
     )
-
-
-def _grouped(db: sa.Connection, column: sa.ColumnElement[Any], which: sa.ColumnElement[bool]) -> dict[str, int]:
-    """How many items there are of each value of the column."""
-    query = sa.select(column, sa.func.count()).where(which).group_by(column)
-    return {row[0]: row[1] for row in db.execute(query)}
 
 
 def _state(

@@ -48,6 +48,7 @@ class Work:
     discovered: bool = False
     running: int = 0
     served: int = 0  # the turn in which it was last taken up
+    recount: bool = True  # rows came or went since they were last counted by folder
     over: bool = False  # nothing left, or nothing possible in this run
     failure: LiberateError | None = None
 
@@ -164,7 +165,7 @@ class Engine:
         Raises what no connector should raise: a bug ends the run, after every worker has stopped.
         """
         for work in self._works:
-            self._ledger.started(work.account)
+            work.recount = not self._ledger.started(work.account)
         threads = [threading.Thread(target=self._worker, name=f"worker-{n}") for n in range(self._workers)]
         pulse = threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True)
         pulse.start()
@@ -271,7 +272,8 @@ class Engine:
 
     def _close_account(self, work: Work) -> None:
         """Compare what was listed with the source's own count before the account is called done."""
-        self._ledger.account_for(work.account)
+        if work.recount:
+            self._ledger.account_for(work.account)
         short = self._ledger.short(work.account)
         if not short or not self._ledger.list_anew(work.account, short):
             self._ledger.finished(work.account)
@@ -378,6 +380,8 @@ class Engine:
                 self.changed = True
                 opened.since = self._monotonic()
                 opened.backoff.moved()
+            if run.relisted:
+                work.recount = True
             self._claims.pop(id(claim), None)
             with suppress(LiberateError):
                 self._ledger.release(claim)

@@ -112,6 +112,7 @@ class SliceRun:
         self._folder = Folder(
             claim.collection.path, Role(role) if role and claim.collection.kind is Kind.MAIL else None
         )
+        self.relisted = False  # rows came, went or got other labels
         self.progressed = False  # something was recorded: a failure after that is a new failure
 
     def run(self, *, listing: bool = True) -> bool:
@@ -169,6 +170,7 @@ class SliceRun:
                     self._reconsider(row.key, row.item, rows, again)
             if again:
                 self._ledger.listed(self._claim, rows, again=again)
+                self.relisted = True
         after = 0
         while not self._stopping():
             rows, after = self._ledger.unfinished(self._claim, State.LISTED, after)
@@ -269,6 +271,7 @@ class SliceRun:
             name_items(rows, self._ledger, self._ends.places.rules)
         if rows or skipped or changed or gone or again or (cursor is not None and cursor != claim.cursor):
             self._ledger.listed(claim, rows, skipped, changed, gone, cursor, again)
+            self.relisted = self.relisted or bool(rows or skipped or changed or gone or again)
         self._send([*rows, *again])
         if changed:
             self._update()

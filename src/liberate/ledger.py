@@ -69,7 +69,7 @@ class Ledger(Accounts, Slices):
         out: dict[str, tuple[str, str, State, int | None]] = {}
         with self._reading() as db:
             for some in pages(keys):
-                for key, version, facts_version, state, place in db.execute(_KNOWN, {"keys": some}):
+                for key, version, facts_version, state, place in db.execute(_KNOWN, {"keys": some}).all():
                     out[key] = (version, facts_version, State(state), place)
         return out
 

@@ -44,11 +44,13 @@ class Accounts(Store):
         with self._transaction("stopped") as db:
             db.execute(accounts.update().where(accounts.c.id == account).values(code=code, why=why, todo=todo))
 
-    def started(self, account: int) -> None:
-        """Record that a run takes the account up."""
+    def started(self, account: int) -> bool:
+        """Record that a run takes the account up; whether the run before it had finished it."""
         with self._transaction("started") as db:
+            before = db.scalar(sa.select(accounts.c.finished).where(accounts.c.id == account))
             values = {"code": None, "why": None, "todo": None, "finished": None}
             db.execute(accounts.update().where(accounts.c.id == account).values(**values))
+            return before is not None
 
     def finished(self, account: int) -> None:
         """Record that nothing of the account is left to do."""

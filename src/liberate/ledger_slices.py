@@ -16,6 +16,14 @@ from liberate.ledger_rows import (
 from liberate.ledger_schema import slices
 from liberate.ledger_store import Store, number_of
 
+_RENEW = slices.update().where(
+    slices.c.id == sa.bindparam("slice"),
+    slices.c.owner == sa.bindparam("holder"),
+    slices.c.epoch == sa.bindparam("term"),
+    slices.c.lease_until > sa.bindparam("now"),
+)
+"""Every transaction on rows holds this one, with what else of the slice changes among its values."""
+
 
 class Slices(Store):
     """Which slices there are, and who works on them."""
@@ -87,16 +95,8 @@ class Slices(Store):
         if sent >= claim.deadline:
             raise LeaseLost("The lease on this slice ran out.")
         now = self._now(db)
-        done = db.execute(
-            slices.update()
-            .where(
-                slices.c.id == claim.slice,
-                slices.c.owner == claim.owner,
-                slices.c.epoch == claim.epoch,
-                slices.c.lease_until > now,
-            )
-            .values(lease_until=now + self.lease, **values)
-        )
+        held = {"slice": claim.slice, "holder": claim.owner, "term": claim.epoch, "now": now}
+        done = db.execute(_RENEW, {**held, "lease_until": now + self.lease, **values})
         if done.rowcount != 1:
             raise LeaseLost("Another worker took this slice.")
         return sent + self.lease
