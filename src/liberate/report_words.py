@@ -211,20 +211,30 @@ def _completeness(report: Report) -> str:
 
 
 def _proof(accounts: Sequence[AccountReport]) -> str:
+    """What was read back and, unless that was everything, what proves the rest."""
+    verified = sum(a.verified for a in accounts)
+    if verified >= sum(a.moved + a.copies for a in accounts):
+        return _read_back(accounts) if verified else ""
+    return f"{_ways(accounts)} {_read_back(accounts) if verified else ''}".strip()
+
+
+def _read_back(accounts: Sequence[AccountReport]) -> str:
     verified = sum(a.verified for a in accounts)
     wrong = sum(a.wrong for a in accounts)
-    if verified:
-        altered = sum(a.altered for a in accounts)
-        same = verified - wrong - altered
-        counting = "Copies counted, " if verified > sum(a.moved for a in accounts) else ""
-        text = f"{counting}{items(verified)} {'was' if verified == 1 else 'were'} read back from the destination: "
-        text += f"{number(same)} {'is' if same == 1 else 'are'} as at the source"
-        if altered:
-            text += f", {number(altered)} had to be altered by the destination"
-        if wrong:
-            text += f", {number(sum(a.missing for a in accounts))} missing"
-            text += f", {number(sum(a.different for a in accounts))} different"
-        return text + "."
+    altered = sum(a.altered for a in accounts)
+    same = verified - wrong - altered
+    counting = "Copies counted, " if any(a.copies for a in accounts) else ""
+    text = f"{counting}{items(verified)} {'was' if verified == 1 else 'were'} read back from the destination: "
+    text += f"{number(same)} {'is' if same == 1 else 'are'} as at the source"
+    if altered:
+        text += f", {number(altered)} had to be altered by the destination"
+    if wrong:
+        text += f", {number(sum(a.missing for a in accounts))} missing"
+        text += f", {number(sum(a.different for a in accounts))} different"
+    return text + "."
+
+
+def _ways(accounts: Sequence[AccountReport]) -> str:
     ways: Counter[str] = Counter()
     for account in accounts:
         ways.update({way: count for way, count in account.evidence.items() if count})

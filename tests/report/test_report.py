@@ -78,6 +78,14 @@ def test_missing_items_are_the_first_thing_to_look_at() -> None:
     assert told[-1].startswith("Look at the items that are missing")
 
 
+def test_a_part_that_was_read_back_is_told_beside_what_proves_the_rest() -> None:
+    sample = replace(say.ANNA, verified=60, identical=59, altered=1, evidence={"size": 41_143, "read-back": 60})
+    assert sentences(report(sample))[2] == (
+        "Of what moved, 41,143 are confirmed by the size the destination reports and 60 are read back and compared. "
+        "60 items were read back from the destination: 59 are as at the source, 1 had to be altered by the destination."
+    )
+
+
 def test_each_item_that_is_not_as_it_was_is_listed_with_where_it_stood() -> None:
     text = as_text(report(say.WRONG))
     assert "  INBOX         18d1  missing    70:12      1.8 kB\n" in text
