@@ -66,7 +66,7 @@ class MaildirSource:
             raise AccountError(
                 "not-a-maildir",
                 f"{os.fsdecode(self._root)} holds no Maildir: neither it nor a folder in it has cur and new.",
-                "Check the path in the plan.",
+                "Check the path.",
             )
 
     def _folders(self) -> Iterator[tuple[bytes, tuple[str, ...]]]:

@@ -71,7 +71,7 @@ class MboxSource:
     def collections(self) -> Iterator[Collection]:
         self._files = {file.id: file for file in found_at(self._path)}
         if not self._files:
-            raise AccountError(_NOT_AN_MBOX, f"{self._path} holds no mbox file.", "Check the path in the plan.")
+            raise AccountError(_NOT_AN_MBOX, f"{self._path} holds no mbox file.", "Check the path.")
         for file in self._files.values():
             path = self._folder if self._folder and file.id == ALONE else file.path
             inbox = len(path) == 1 and path[0].upper() == "INBOX"
@@ -143,7 +143,7 @@ class MboxSource:
             raise AccountError(
                 _NOT_AN_MBOX,
                 f'{self._path} is not an mbox file: no line "From SENDER DATE" begins a message in it.',
-                "Check the path in the plan.",
+                "Check the path.",
             )
         if size == file.size:
             why, todo = "The file is not an mbox: no message begins in it.", ""

@@ -67,13 +67,13 @@ def opening(thing: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise AccountError("not-found", f"{thing} does not exist.", "Check the path in the plan.") from error
+        raise AccountError("not-found", f"{thing} does not exist.", "Check the path.") from error
     except PermissionError as error:
         raise AccountError("no-access", f"{thing} cannot be read (permission denied).", NO_ACCESS) from error
     except NotADirectoryError as error:
-        raise AccountError("not-a-folder", f"{thing} is not a folder.", "Check the path in the plan.") from error
+        raise AccountError("not-a-folder", f"{thing} is not a folder.", "Check the path.") from error
     except IsADirectoryError as error:
-        raise AccountError("not-a-file", f"{thing} is a folder, not a file.", "Check the path in the plan.") from error
+        raise AccountError("not-a-file", f"{thing} is a folder, not a file.", "Check the path.") from error
     except OSError as error:
         raise TransientError(f"{thing} cannot be read ({os.strerror(error.errno or 0)}).") from error
 
@@ -123,6 +123,6 @@ def refused(thing: str, error: OSError) -> AccountError | ItemError | TransientE
             return AccountError(
                 "not-a-folder",
                 f"{thing} cannot be written: a part of its path is missing or is not a folder.",
-                "Check the path in the plan, then run the same command again.",
+                "Check the path, then run the same command again.",
             )
     return TransientError(f"{thing} cannot be written ({os.strerror(error.errno or 0)}).")

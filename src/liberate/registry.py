@@ -68,6 +68,9 @@ def endpoint(url: str, folder: Path | None = None) -> tuple[Connector, Settings,
     runs. Raises PlanError. Connectors are loaded only until one takes the scheme.
     """
     scheme, colon, _ = url.partition(":")
+    if not colon and Path(url).exists():
+        such = ("maildir", "folder") if Path(url).is_dir() else ("takeout", "mbox")
+        raise PlanError(f'Say what "{_shown(url)}" is, such as {such[0]}:{_shown(url)} or {such[1]}:{_shown(url)}.')
     if not colon:
         raise PlanError(
             f'"{_shown(url)}" is neither a file nor an address such as maildir:./mail or imaps://anna@host.'
