@@ -5,6 +5,7 @@ from __future__ import annotations
 import mailbox
 import os
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -185,16 +186,18 @@ def test_writers_of_the_same_slot_never_mix_their_bytes(root: Path, inbox: Place
     assert (root / name).read_bytes() in bodies
 
 
-def test_old_remains_in_tmp_are_swept_and_those_of_others_are_not(
-    root: Path, maildir: MaildirDestination, inbox: Place
+def test_old_remains_in_tmp_are_swept_and_neither_those_of_others_nor_what_is_being_written(
+    root: Path, inbox: Place
 ) -> None:
-    ours, fresh, theirs = (root / "tmp" / n for n in (f"0.{1:032x}.liberate.aa", f"0.{2:032x}.liberate.bb", "1.other"))
-    for path in (ours, fresh, theirs):
-        path.touch()
+    ours, theirs = root / "tmp" / f"0.{1:032x}.liberate.aa", root / "tmp" / "1.other"
     for path in (ours, theirs):
-        os.utime(path, (1, 1))
-    maildir.prepare(Collection("", ("INBOX",), Kind.MAIL, role=Role.INBOX))
-    assert (ours.exists(), fresh.exists(), theirs.exists()) == (False, True, True)
+        path.touch()
+        os.utime(path, (1, 1))  # as a message of 1970 that is being delivered now
+    folder = Collection("", ("INBOX",), Kind.MAIL, role=Role.INBOX)
+    MaildirDestination(root).prepare(folder)
+    assert (ours.exists(), theirs.exists()) == (True, True)
+    MaildirDestination(root, now=lambda: time.time() + 3 * 24 * 3600).prepare(folder)
+    assert (ours.exists(), theirs.exists()) == (False, True)
 
 
 def test_a_batch_leaves_nothing_half_done(root: Path, maildir: MaildirDestination, inbox: Place) -> None:
