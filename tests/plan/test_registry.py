@@ -63,9 +63,9 @@ def test_an_endpoint_that_nobody_understands_is_told(url: str, said: str) -> Non
 def test_a_file_without_a_word_for_what_it_is_is_told_which_words_there_are(folder: Path) -> None:
     (folder / "all.mbox").touch()
     (folder / "mail").mkdir()
-    with pytest.raises(PlanError, match='Say what "all.mbox" is, such as takeout:all.mbox or mbox:all.mbox.'):
+    with pytest.raises(PlanError, match=r'Say what "all.mbox" is, such as takeout:all.mbox or mbox:all[.]mbox[.]'):
         registry.endpoint("all.mbox")
-    with pytest.raises(PlanError, match='Say what "mail" is, such as maildir:mail or folder:mail.'):
+    with pytest.raises(PlanError, match=r'Say what "mail" is, such as maildir:mail or folder:mail[.]'):
         registry.endpoint("mail")
 
 
