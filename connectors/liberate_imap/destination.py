@@ -96,7 +96,8 @@ class ImapDestination:
     def rules(self) -> Rules:
         """What this very server takes, found out by making and deleting folders of our own once."""
         if self._rules is None:
-            self._rules = probe(self._open, self._settings.folder_path, self._now())
+            server = (self._settings.host, self._settings.real_port)
+            self._rules = probe(self._open, server, self._settings.folder_path, self._now())
         return self._rules
 
     def prepare(self, collection: Collection) -> Place:

@@ -36,17 +36,49 @@ _CAUTIOUS = frozenset('./\\~%*"&#<>|?:{}[]^`')
 """Not in any name where nothing could be found out."""
 
 
-def probe(session: Session, under: tuple[str, ...], now: datetime) -> Rules:
-    """The rules for names below the folder `under`. Leaves no folder behind that was not there."""
+_FOUND: dict[tuple[str, int, str, str, tuple[str, ...]], Rules] = {}
+"""What was found out in this process: one server has one set of rules, however many accounts it has."""
+
+
+def probe(session: Session, server: tuple[str, int], under: tuple[str, ...], now: datetime) -> Rules:
+    """The rules for names below the folder `under`. Leaves no folder behind that was not there.
+
+    A server is tried once in a process, by its host and port; an account that may make no folders at
+    all says nothing about the others.
+    """
     trial = _Trial(session, now)
+    known = _FOUND.get(key := (*server, session.prefix, session.separator, under))
+    if known is not None:
+        trial.clean_up()  # what an attempt that died left in this very account
+        return known
     try:
-        return _rules(trial, session.separator, under)
+        found = _rules(trial, session.separator, under)
     finally:
         if session.wire.usable:
             trial.clean_up()
+    if found is None:
+        return _cautious(session.separator)
+    _FOUND[key] = found
+    return found
 
 
-def _rules(trial: _Trial, separator: str, under: tuple[str, ...]) -> Rules:
+def _cautious(separator: str) -> Rules:
+    """What any server takes."""
+    return Rules(
+        forbidden=_CAUTIOUS | frozenset(separator),
+        first=frozenset(" "),
+        last=frozenset(" "),
+        reserved=_DOTS | frozenset(_WHOLE),
+        reserved_top=frozenset({"inbox"}),
+        max_bytes=_LENGTHS[1],
+        max_path=_PATHS[2],
+        measure=names.measure,
+        caseless=True,
+    )
+
+
+def _rules(trial: _Trial, separator: str, under: tuple[str, ...]) -> Rules | None:
+    """The rules that show in what could be made; None if nothing could."""
     symbols = [char for char in _SYMBOLS if char != separator]
     lengths = {size: _long(trial.stem, size) for size in _LENGTHS}
     paths = {size: _deep(trial.stem, size, separator) for size in _PATHS} if separator else {}
@@ -67,17 +99,7 @@ def _rules(trial: _Trial, separator: str, under: tuple[str, ...]) -> Rules:
     made = trial.make(singles)
     always = frozenset(separator)
     if plain not in made:  # this account may make no folders at all
-        return Rules(
-            forbidden=_CAUTIOUS | always,
-            first=frozenset(" "),
-            last=frozenset(" "),
-            reserved=_DOTS | frozenset(_WHOLE),
-            reserved_top=frozenset({"inbox"}),
-            max_bytes=_LENGTHS[1],
-            max_path=_PATHS[2],
-            measure=names.measure,
-            caseless=True,
-        )
+        return None
     forbidden = _refused_within(trial, symbols) | always
     used = names.measure(separator.join((*under, ""))) if under else 0
     longest = max((size for size, name in lengths.items() if name in made), default=_LENGTHS[0])
