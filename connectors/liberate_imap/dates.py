@@ -10,7 +10,9 @@ from email.utils import parsedate_to_datetime
 EARLIEST = datetime(1901, 12, 14, tzinfo=UTC)
 """Servers keep 32 bits of seconds: Dovecot 2.3 turns anything earlier into 1901-12-13 (measured)."""
 
-UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
+UNKNOWN = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+"""Not the second before: that is 0 in time_t, "none" to servers. Cyrus 3.6 makes it now (measured)."""
+
 _DATE = re.compile(rb"^date[ \t]*:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
@@ -40,7 +42,7 @@ def received(
 
 def _keepable(moment: datetime) -> datetime:
     # One second before 1970 is -1 in time_t, "invalid" to servers: Dovecot 2.3 makes it 1901 (measured).
-    return UNKNOWN if UNKNOWN - timedelta(seconds=1) <= moment < UNKNOWN else moment
+    return UNKNOWN if UNKNOWN - timedelta(seconds=2) <= moment < UNKNOWN else moment
 
 
 def date_header(message: bytes) -> datetime | None:

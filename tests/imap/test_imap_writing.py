@@ -161,13 +161,13 @@ def test_a_hostile_message_cannot_make_the_server_do_anything(lesser: Mailbox) -
         (RECEIVED, None, b"Mon, 1 Jan 2001 00:00:00 +0000", RECEIVED),
         (None, RECEIVED, b"Mon, 1 Jan 2001 00:00:00 +0000", RECEIVED),
         (None, None, b"Mon, 1 Jan 2001 02:00:00 +0200", datetime(2001, 1, 1, tzinfo=UTC)),
-        (None, None, b"Mon, 1 Jan 2001 02:00:00 (no zone)", datetime(1970, 1, 1, tzinfo=UTC)),
-        (None, None, b"yesterday", datetime(1970, 1, 1, tzinfo=UTC)),
-        (None, None, b"Mon, 1 Jan 2921 02:00:00 +0200", datetime(1970, 1, 1, tzinfo=UTC)),
+        (None, None, b"Mon, 1 Jan 2001 02:00:00 (no zone)", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+        (None, None, b"yesterday", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+        (None, None, b"Mon, 1 Jan 2921 02:00:00 +0200", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
         (datetime(2921, 1, 1, tzinfo=UTC), None, b"Mon, 1 Jan 2001 02:00:00 +0200", datetime(2001, 1, 1, tzinfo=UTC)),
         (datetime(1850, 1, 1, tzinfo=UTC), None, b"", datetime(1901, 12, 14, tzinfo=UTC)),
         (datetime(1969, 12, 31, 23, 59, 58, tzinfo=UTC), None, b"", datetime(1969, 12, 31, 23, 59, 58, tzinfo=UTC)),
-        (datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), None, b"", datetime(1970, 1, 1, tzinfo=UTC)),
+        (datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), None, b"", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
     ],
 )
 def test_the_date_is_decided_here_and_kept_by_the_server(
