@@ -11,7 +11,7 @@ of it may run the literal, somebody's mail, as commands (measured on Dovecot 2.3
 bad date and a bad mailbox name). Therefore: mailbox names are quoted modified UTF-7 of folders that
 this connection has opened; flags are of a closed set; keywords are plain ASCII words; dates are
 written here; and the first message into a folder, and the first that carries any given flag or
-keyword there, goes with a literal that the server has asked for.
+keyword there or a date before 1970, goes with a literal that the server has asked for.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from liberate.connector import Body, Evidence, Place, Receipt, Slot
 from liberate.errors import IntegrityError, ItemError, LiberateError, TransientError
 from liberate.mail import SYSTEM_FLAGS, MailFacts
 from liberate_imap import fetch, names, refusals
-from liberate_imap.dates import received
+from liberate_imap.dates import UNKNOWN, received
 from liberate_imap.grammar import GrammarError, date_time, uids_of
 from liberate_imap.session import Session
 from liberate_imap.settings import ImapSettings
@@ -37,6 +37,7 @@ _SPOOL = 8 << 20
 _CHUNK = 1 << 16
 _HEAD = 1 << 16
 _KEYWORD = re.compile(r"[A-Za-z0-9$_][A-Za-z0-9$_.:+/&=-]{0,49}")  # Dovecot takes 50 characters at most
+_EARLY = "before 1970"  # no keyword can be called that
 
 Locate = Callable[[Place, int, list[Slot]], dict[str, Receipt]]
 """Finds what was just put into a folder after that UID, on servers that do not say where it went."""
@@ -52,13 +53,14 @@ class Folder:
     permanent: frozenset[str] | None
     limit: int | None  # bytes of one message
     proven: bool = False  # a message of ours was accepted
-    accepted: set[str] = field(default_factory=set)  # flags and keywords
+    accepted: set[str] = field(default_factory=set)  # flags and keywords, and _EARLY
 
 
 @dataclass(slots=True)
 class Member:
     slot: Slot
     data: bytes
+    late: bool = False  # dated 1970 at the earliest: the server refused it with its own date
     bare: bool = False  # without keywords: the server refused it with them
 
 
@@ -74,7 +76,7 @@ class Writer:
         self.multi = session.has("MULTIAPPEND")
         self._plus = session.has("LITERAL+")
         self._minus = session.has("LITERAL-") or session.has("IMAP4REV2")
-        self.uidplus = session.has("UIDPLUS") or session.has("IMAP4REV2")
+        self.uidplus = session.tells_uids
         self.lost_keywords: set[str] = set()  # what this server cannot keep, as the source spelt it
 
     # One message, streamed -----------------------------------------------------------------------
@@ -104,10 +106,11 @@ class Writer:
             wire.send([line + arguments + b"{%d}\r\n" % size])
             if wire.wait_to_continue(command):
                 break
-            self.note_bad(command, tokens)
-            if member.bare or not self.has_keywords(folder, member):
-                raise self.refusal(folder, command)
-            member.bare = True
+            error = self.refusal(folder, command)
+            lesser = self.lesser(folder, member) if isinstance(error, ItemError) else None
+            if lesser is None:
+                raise error
+            member = lesser
         folder.accepted |= tokens
         try:
             self._send_body(head, read, size)
@@ -117,16 +120,12 @@ class Writer:
         wire.send([b"\r\n"])
         if not wire.wait(command).ok:
             raise self.refusal(folder, command)
-        if member.bare:
-            self.note_lost(member)
+        self.note_lost(member)
         folder.proven = True
-        uids = self.appended(folder, command)
+        uids = self.appended(folder, command, 1)
         if uids is None:
             return self.located(folder, before, [slot])[slot.key]
-        self.session.reselect(folder.place)
-        sizing = fetch.begin_sizes(self.session, uids)
-        wire.wait(sizing)
-        return receipt_of(folder, uids[0], fetch.sizes(sizing))
+        return receipt_of(folder, uids[0], fetch.sizes_of(self.session, folder.place, uids))
 
     def _send_body(self, head: bytes, read: Callable[[int], bytes], size: int) -> None:
         chunk, sent = head, 0
@@ -172,51 +171,76 @@ class Writer:
         return frozenset(out)
 
     def _keeps(self, folder: Folder, keyword: str) -> bool:
-        if not _KEYWORD.fullmatch(keyword) or keyword in bad_keywords(self.settings):
+        if not _KEYWORD.fullmatch(keyword):
             return False
         return folder.permanent is None or "\\*" in folder.permanent or keyword.lower() in folder.permanent
 
     def arguments(self, folder: Folder, member: Member) -> tuple[bytes, frozenset[str]]:
-        """Flags and date as they stand in front of the literal, and the flags by themselves."""
-        item = member.slot.item
-        facts = item.facts if isinstance(item.facts, MailFacts) else MailFacts()
-        tokens = self.tokens(folder, facts)
+        """Flags and date as they stand in front of the literal; and of these, what a server may dislike."""
+        facts = member.slot.item.facts
+        tokens = self.tokens(folder, facts if isinstance(facts, MailFacts) else MailFacts())
         if member.bare:
             tokens &= SYSTEM_FLAGS
-        moment = received(facts.received, item.modified, member.data, self._now)
+        moment = self._moment(member)
         flags = f" ({' '.join(sorted(tokens))}) " if tokens else " "
-        return flags.encode("ascii") + date_time(moment) + b" ", tokens
+        arguments = flags.encode("ascii") + date_time(moment) + b" "
+        return arguments, tokens | {_EARLY} if moment < UNKNOWN else tokens
+
+    def _moment(self, member: Member) -> datetime:
+        item = member.slot.item
+        known = item.facts.received if isinstance(item.facts, MailFacts) else None
+        moment = received(known, item.modified, member.data, self._now)
+        return max(moment, UNKNOWN) if member.late else moment
 
     def has_keywords(self, folder: Folder, member: Member) -> bool:
         facts = member.slot.item.facts
         return isinstance(facts, MailFacts) and bool(self.tokens(folder, facts) - SYSTEM_FLAGS)
 
-    def note_lost(self, member: Member) -> None:
-        facts = member.slot.item.facts
-        if isinstance(facts, MailFacts):
-            self.lost_keywords |= facts.keywords
+    def lesser(self, folder: Folder, member: Member) -> Member | None:
+        """The message with less beside it, for a server that refused it as it is; None if nothing can be left out.
 
-    def note_bad(self, command: Command, tokens: frozenset[str]) -> None:
-        """The server refused to be sent a literal: if for the keywords' grammar, never offer them again."""
-        if command.reply is not None and command.reply.status == "BAD":
-            bad_keywords(self.settings).update(tokens - SYSTEM_FLAGS)
-        self.session.wire.check()
+        Cyrus 3.6 answers BAD to every date before 1970, and servers limit how long keywords are and how many.
+        """
+        if not member.late and self._moment(member) < UNKNOWN:
+            return replace(member, late=True)
+        if not member.bare and self.has_keywords(folder, member):
+            return replace(member, bare=True)
+        return None
+
+    def note_lost(self, member: Member) -> None:
+        """The server has taken the message; what had to be left out for that is lost."""
+        facts = member.slot.item.facts
+        if member.bare and isinstance(facts, MailFacts):
+            self.lost_keywords |= facts.keywords
 
     def waits(self, size: int) -> bool:
         """Whether a literal of this size has to be asked for."""
         return not (self._plus or (self._minus and size <= _LITERAL_MINUS))
 
-    def appended(self, folder: Folder, command: Command) -> list[int] | None:
-        """The UIDs that APPENDUID (RFC 4315) tells; None if the server did not say."""
+    def appended(self, folder: Folder, command: Command, count: int) -> list[int] | None:
+        """The UIDs that APPENDUID (RFC 4315) tells; None from a server without UIDPLUS.
+
+        Raises TransientError if the server has it and does not say: only a search from the slots' own
+        marks on tells then which of several equal messages is whose.
+        """
+        if not self.uidplus:
+            return None
         validity, _, uids = command.answer.argument.partition(" ")
         if command.answer.code != "APPENDUID" or not validity.isdigit():
-            return None
+            raise self._silent(folder)
         if int(validity) != folder.uidvalidity:
             raise self.session.wire.broke(f"the folder {folder.place} was made anew while it was written to")
         try:
-            return uids_of(uids)
+            found = uids_of(uids)
         except GrammarError:
-            return None
+            raise self._silent(folder) from None
+        if len(found) != count:
+            raise self._silent(folder)
+        return found
+
+    def _silent(self, folder: Folder) -> TransientError:
+        self.session.distrust("UIDPLUS")
+        return TransientError(f"{self.session.whose} does not say where in {folder.place} it put messages.")
 
     def uidnext(self, folder: Folder) -> int:
         status = self.session.status(folder.place, "UIDNEXT")
@@ -253,11 +277,3 @@ def unfit(size: int, folder: Folder) -> ItemError | None:
     if folder.limit is not None and size > folder.limit:
         return refusals.too_large(size, folder.limit)
     return None
-
-
-_BAD_KEYWORDS: dict[tuple[str, int], set[str]] = {}
-
-
-def bad_keywords(settings: ImapSettings) -> set[str]:
-    """Keywords that made this server say BAD, which cost a connection: not tried again in this process."""
-    return _BAD_KEYWORDS.setdefault((settings.host, settings.real_port), set())

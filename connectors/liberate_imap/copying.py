@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from liberate.connector import Evidence, Outcome, Place, Receipt, Slot
 from liberate.errors import ItemError, LiberateError, TransientError
 from liberate_imap import fetch, names, refusals
-from liberate_imap.grammar import GrammarError, uid_set, uids_of
+from liberate_imap.grammar import GrammarError, Reply, uid_set, uids_of
 from liberate_imap.readback import split
 from liberate_imap.session import Session
 from liberate_imap.wire import Command
@@ -36,7 +37,7 @@ class Copier:
     def __init__(self, session: Session, locate: Locate) -> None:
         self._session = session
         self._locate = locate
-        self._uidplus = session.has("UIDPLUS") or session.has("IMAP4REV2")
+        self._uidplus = session.tells_uids
 
     def copy_many(self, parts: Iterable[tuple[Slot, Receipt]]) -> Iterator[Outcome]:
         """As Copies.copy_many says."""
@@ -55,7 +56,7 @@ class Copier:
         copied: defaultdict[Place, list[tuple[Slot, int, int]]] = defaultdict(list)
         stop: LiberateError | None = None
         for source, group in sources.items():
-            selected = self._session.select(source, writable=True)
+            selected = self._session.select_if_there(source)
             validity = selected.uidvalidity if selected else None
             there = [(slot, split(receipt)[1]) for slot, receipt in group if split(receipt)[0] == validity]
             for slot, receipt in group:
@@ -112,12 +113,32 @@ class Copier:
                 yield from self._located(copy, before)
                 self._session.reselect(source)
                 continue
-            yield from _paired(copy, answer.code, answer.argument)
+            yield from self._paired(copy, answer)
 
     def _begin(self, copy: _Copy) -> Command:
         line = b"UID COPY " + uid_set(sorted(copy.slots)) + b" " + names.quoted(copy.target)
         copy.command = self._session.wire.begin(line)
         return copy.command
+
+    def _paired(self, copy: _Copy, answer: Reply) -> Iterator[tuple[Slot, tuple[int, int] | ItemError]]:
+        """What COPYUID (RFC 4315 3) says: the n-th UID of the one set became the n-th of the other.
+
+        Raises TransientError if it does not say what became of messages that are there: they may have been copied.
+        """
+        became: dict[int, int] = {}
+        validity = 0
+        if answer.code == "COPYUID":
+            words = answer.argument.split()
+            with contextlib.suppress(GrammarError, ValueError, IndexError):
+                validity, became = int(words[0]), dict(zip(uids_of(words[1]), uids_of(words[2]), strict=True))
+        if not became:
+            self._session.reselect(copy.source)
+            if fetch.exists(self._session, sorted(copy.slots)):
+                self._session.distrust("UIDPLUS")
+                raise TransientError(f"{self._session.whose} does not say where in {copy.target} it put messages.")
+        for uid, slot in sorted(copy.slots.items()):
+            # COPY passes over what is not there without a word.
+            yield slot, (validity, became[uid]) if uid in became else refusals.gone()
 
     def _uidnext(self, place: Place) -> int:
         status = self._session.status(place, "UIDNEXT")
@@ -140,6 +161,9 @@ class Copier:
         for group, command in asked:
             self._session.wire.wait(command)
             sizes = fetch.sizes(command)
+            uids = [uid for _, _, uid in group]
+            if any(uid not in sizes for uid in uids):
+                sizes = fetch.sizes_of(self._session, group[0][0].place, sorted(uids))
             for slot, validity, uid in group:
                 size = sizes.get(uid)
                 evidence = Evidence.NONE if size is None else Evidence.SIZE
@@ -161,19 +185,3 @@ def _copies(source: Place, parts: list[tuple[Slot, int]]) -> list[_Copy]:
         if len(copy.slots) >= _ONE_COMMAND:
             candidates.remove(copy)
     return copies
-
-
-def _paired(copy: _Copy, code: str, argument: str) -> Iterator[tuple[Slot, tuple[int, int] | ItemError]]:
-    """What COPYUID (RFC 4315 3) says: the n-th UID of the one set became the n-th of the other."""
-    became: dict[int, int] = {}
-    validity = 0
-    if code == "COPYUID":
-        words = argument.split()
-        try:
-            validity = int(words[0])
-            became = dict(zip(uids_of(words[1]), uids_of(words[2]), strict=True))
-        except (GrammarError, ValueError, IndexError) as error:
-            raise TransientError("A server said where it copied messages to in a way that makes no sense.") from error
-    for uid, slot in sorted(copy.slots.items()):
-        # COPY passes over what is not there without a word.
-        yield slot, (validity, became[uid]) if uid in became else refusals.gone()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from liberate_imap.grammar import GrammarError, Segments, pairs, uid_set
+from liberate.errors import LiberateError, TransientError
+from liberate_imap.grammar import GrammarError, Reply, Segments, pairs, uid_set
 from liberate_imap.session import Session
 from liberate_imap.wire import Command
 
@@ -13,6 +14,16 @@ WHOLE = 8 << 20
 """Bytes up to which a message is held in memory whole."""
 
 CHUNK = 1 << 20
+
+
+class Refused(TransientError):
+    """The server would not hand over messages; the connection is as good as before."""
+
+    def __init__(self, reply: Reply, meaning: LiberateError) -> None:
+        super().__init__(str(meaning), getattr(meaning, "retry_after", None))
+        self.reply = reply
+
+
 _UID = re.compile(rb"[ (]UID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"[ (]RFC822\.SIZE (\d+)", re.IGNORECASE)
 _FETCH = re.compile(rb"\d+ FETCH ", re.IGNORECASE)
@@ -22,13 +33,33 @@ def is_fetch(segments: Segments) -> bool:
     return _FETCH.match(segments[0]) is not None
 
 
-def begin_sizes(session: Session, uids: Sequence[int]) -> Command:
+def begin_sizes(session: Session, uids: Sequence[int], *, afresh: bool = False) -> Command:
+    """`afresh`: the server looks first for what is new in the open folder.
+
+    Until it has said that a message EXISTS, a server need not know its UID (RFC 3501 7.3.1; Courier 5
+    answers an OK and no FETCH for what was appended since). That costs others time: only where it shows.
+    """
     wanted = frozenset(uids)
+    if afresh or session.tells_late:
+        session.wire.begin(b"NOOP")
 
     def ours(segments: Segments) -> bool:
         return is_fetch(segments) and (uid := _UID.search(segments[0])) is not None and int(uid.group(1)) in wanted
 
     return session.wire.begin(b"UID FETCH " + uid_set(uids) + b" (UID RFC822.SIZE)", ours)
+
+
+def sizes_of(session: Session, folder: str, uids: Sequence[int]) -> dict[int, int]:
+    """UID to size, of those that are there, waited for; the folder was opened before."""
+    for afresh in (False, True):
+        session.reselect(folder)
+        command = begin_sizes(session, uids, afresh=afresh)
+        session.wire.wait(command)
+        found = sizes(command)
+        if len(found) == len(set(uids)):
+            session.tells_late |= afresh
+            break
+    return found
 
 
 def begin_sizes_from(session: Session, first: int) -> Command:
@@ -69,7 +100,7 @@ def bodies(session: Session, uids: Sequence[int], limit: int = WHOLE) -> Iterato
     finally:
         command.forget()
     if not command.reply.ok:
-        raise session.refused(command.reply)
+        raise Refused(command.reply, session.refused(command.reply))
 
 
 def body_of(session: Session, segments: Segments) -> tuple[int, bytes] | None:
@@ -106,7 +137,7 @@ def stream(session: Session, uid: int, offset: int, reopen: Callable[[], None]) 
         command = session.wire.begin(line, is_fetch)
         answer = session.wire.wait(command)
         if not answer.ok:
-            raise session.refused(answer)
+            raise Refused(answer, session.refused(answer))
         chunk = b"".join(found[1] for got in command.data if (found := body_of(session, got)) and found[0] == uid)
         if not chunk:
             return

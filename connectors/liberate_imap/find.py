@@ -106,10 +106,8 @@ class Finder:
         return search.found
 
     def _find_in(self, place: Place, slots: Sequence[Slot], taken: Taken) -> dict[str, Receipt]:
-        selected = self._session.select(place, writable=True)
+        selected = self._session.select_if_there(place)
         if selected is None:
-            if any(listed.name == place and listed.selectable for listed in self._session.folders()):
-                raise TransientError(f"{self._session.whose} does not open the folder {place} now.")
             return {}  # no folder, nothing in it
         search = _Search(
             place,

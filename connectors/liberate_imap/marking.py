@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from liberate.connector import Change, Outcome, Place
-from liberate.mail import MailFacts
+from liberate.errors import ItemError
+from liberate.mail import SYSTEM_FLAGS, MailFacts
 from liberate_imap import fetch, refusals
 from liberate_imap.append import Writer
 from liberate_imap.grammar import uid_set
 from liberate_imap.readback import split
 from liberate_imap.session import Session
-from liberate_imap.wire import Command
 
 _TOGETHER = 500
 
@@ -44,7 +44,7 @@ class Marker:
     def _apply_in(self, place: Place, changes: list[Change]) -> Iterator[Outcome]:
         session = self._session
         folder = self._writer.folder(place)
-        selected = session.select(place, writable=True)
+        selected = session.select_if_there(place)
         validity = selected.uidvalidity if selected else None
         there: set[int] = set()
         uids = [split(change.receipt)[1] for change in changes if split(change.receipt)[0] == validity]
@@ -61,23 +61,34 @@ class Marker:
                 stores[b"+", token].add(uid)
             for token in before - after:
                 stores[b"-", token].add(uid)
-        for command in self._store(stores):
-            answer = session.wire.wait(command)
-            if not answer.ok:
-                raise session.refused(answer)
+        refused = self._store(stores)
         for change in changes:
             given, uid = split(change.receipt)
             stays = given == validity and uid in there
-            yield change.slot, change.receipt if stays else refusals.gone()
+            yield change.slot, refused.get(uid, change.receipt) if stays else refusals.gone()
 
-    def _store(self, stores: dict[tuple[bytes, str], set[int]]) -> list[Command]:
-        """All STORE commands, sent behind one another: one for each flag that is set or taken away."""
-        return [
-            self._session.wire.begin(
+    def _store(self, stores: dict[tuple[bytes, str], set[int]]) -> dict[int, ItemError]:
+        """Set and take away each flag where it is to be, all behind one another; what the server would not, by UID."""
+        wire = self._session.wire
+        begun = [
+            wire.begin(
                 b"UID STORE " + uid_set(sorted(uids)) + b" " + sign + b"FLAGS.SILENT (" + token.encode("ascii") + b")"
             )
             for (sign, token), uids in sorted(stores.items())
         ]
+        refused: dict[int, ItemError] = {}
+        for ((_, token), uids), command in zip(sorted(stores.items()), begun, strict=True):
+            answer = wire.wait(command)
+            if answer.ok:
+                continue
+            whose = self._session.whose
+            error = refusals.general(answer, whose)
+            if error is not None:
+                raise error
+            if token not in SYSTEM_FLAGS:
+                self._writer.lost_keywords.add(token)
+            refused |= dict.fromkeys(uids, refusals.of_flags(answer, whose))
+        return refused
 
 
 def _facts(facts: object) -> MailFacts:

@@ -40,6 +40,7 @@ class _Batch:
     bytes: int = 0
     appends: list[_Append] = field(default_factory=list)
     sizing: Command | None = None
+    asked_again: bool = False
     stored: list[tuple[Slot, int]] = field(default_factory=list)
     before: int = 1  # UIDNEXT before it was sent, on servers without UIDPLUS
 
@@ -165,11 +166,12 @@ class _Run:
             size = len(member.data)
             if folder.proven and tokens <= folder.accepted and not self._w.waits(size):
                 pieces += (line + arguments + b"{%d+}\r\n" % size, member.data)
+                command.unasked = True
             else:
                 pieces.append(line + arguments + b"{%d}\r\n" % size)
                 wire.send(pieces)
                 if not wire.wait_to_continue(command):
-                    self._w.note_bad(command, tokens)
+                    wire.check()
                     return
                 folder.proven = True
                 folder.accepted |= tokens
@@ -200,6 +202,11 @@ class _Run:
         while self._sizing and (sizing := self._sizing[0].sizing) and sizing.reply is not None:
             batch = self._sizing.popleft()
             sizes = fetch.sizes(sizing)
+            if not batch.asked_again and any(uid not in sizes for _, uid in batch.stored):
+                batch.asked_again = True
+                self._ask_sizes(batch, afresh=True)
+                continue
+            self._w.session.tells_late |= batch.asked_again and bool(sizes)
             self._done.extend((slot, receipt_of(batch.folder, uid, sizes)) for slot, uid in batch.stored)
             moved = True
         return moved
@@ -213,10 +220,9 @@ class _Run:
             batch.folder.proven = True
             slots = [member.slot for member in append.members]
             for member in append.members:
-                if member.bare:
-                    self._w.note_lost(member)
-            uids = self._w.appended(batch.folder, append.sent)
-            if uids is not None and len(uids) == len(slots):
+                self._w.note_lost(member)
+            uids = self._w.appended(batch.folder, append.sent, len(slots))
+            if uids is not None:
                 batch.stored.extend(zip(slots, uids, strict=True))
             else:
                 unplaced.extend(slots)
@@ -226,22 +232,27 @@ class _Run:
             found = self._w.located(batch.folder, batch.before, unplaced)
             self._done.extend((slot, found[slot.key]) for slot in unplaced)
         if batch.stored:
-            self._w.session.reselect(batch.folder.place)
-            batch.sizing = fetch.begin_sizes(self._w.session, [uid for _, uid in batch.stored])
-            self._sizing.append(batch)
+            self._ask_sizes(batch)
+
+    def _ask_sizes(self, batch: _Batch, *, afresh: bool = False) -> None:
+        self._w.session.reselect(batch.folder.place)
+        batch.sizing = fetch.begin_sizes(self._w.session, [uid for _, uid in batch.stored], afresh=afresh)
+        self._sizing.append(batch)
 
     def _refused(self, folder: Folder, append: _Append) -> None:
         """A batch that is refused is refused whole (RFC 3502): find out whose fault it was."""
+        if len(append.members) > 1:
+            self._again.extend(_Batch(folder, [member], len(member.data)) for member in append.members)
+            return
         member = append.members[0]
-        alone = len(append.members) == 1
-        if alone and (member.bare or not self._w.has_keywords(folder, member)):
-            error = self._w.refusal(folder, append.sent)
-            if isinstance(error, ItemError):
-                self._done.append((member.slot, error))
-            elif self._stop is None:
+        error = self._w.refusal(folder, append.sent)
+        if not isinstance(error, ItemError):
+            if self._stop is None:
                 self._stop = error
                 self._again.clear()
             return
-        for member in append.members:
-            single = _Batch(folder, [Member(member.slot, member.data, bare=alone)], len(member.data))
-            self._again.append(single)
+        lesser = self._w.lesser(folder, member)
+        if lesser is None:
+            self._done.append((member.slot, error))
+        else:
+            self._again.append(_Batch(folder, [lesser], len(lesser.data)))

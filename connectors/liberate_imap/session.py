@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,9 @@ class Session:
             if isinstance(error, Exception) and not isinstance(error, LiberateError):
                 raise TransientError(f"{self.whose}: the connection broke after the login.") from error
             raise
+        self._broken_promises = _BROKEN_PROMISES.setdefault((settings.host, settings.real_port), set())
+        self.wire.on_misread = lambda: self.distrust("LITERAL+")
+        self.tells_late = False  # it does not know what came into the open folder until it is asked for news
         self.foreign: tuple[str, ...] = ()  # prefixes of other users' and shared folders
         self.selected: str | None = None  # the folder open behind all commands sent so far
         self._validity: int | None = None  # its UIDVALIDITY, where the answer that said it was waited for
@@ -84,7 +88,17 @@ class Session:
             raise
 
     def has(self, capability: str) -> bool:
-        return capability in self.capabilities
+        """Whether the server announced it, and has not shown in this process that it does otherwise."""
+        return capability in self.capabilities and capability not in self._broken_promises
+
+    def distrust(self, capability: str) -> None:
+        """The server announced this and does otherwise: no connection of this process relies on it again."""
+        self._broken_promises.add(capability)
+
+    @property
+    def tells_uids(self) -> bool:
+        """Whether it says where messages went (RFC 4315, which RFC 9051 includes)."""
+        return (self.has("UIDPLUS") or self.has("IMAP4REV2")) and "UIDPLUS" not in self._broken_promises
 
     def append_limit(self) -> int | None:
         """APPENDLIMIT for every folder (RFC 7889); None: none, or each folder has its own."""
@@ -193,13 +207,20 @@ class Session:
         if self.selected == name and self._validity is not None:
             self.must(b"NOOP")
             return self._validity
-        selected = self.select(name, writable=True)
+        selected = self.select_if_there(name)
         return selected.uidvalidity if selected else None
+
+    def select_if_there(self, name: str) -> Selected | None:
+        """Open the folder to write; None only if it is not there. Raises TransientError if it does not open now."""
+        selected = self.select(name, writable=True)
+        if selected is None and any(listed.name == name and listed.selectable for listed in self.folders()):
+            raise TransientError(f"{self.whose} does not open the folder {name} now.")
+        return selected
 
     def reselect(self, name: str) -> None:
         """Have the folder open for the commands that follow, without waiting. It was opened before."""
         if self.selected != name:
-            self.wire.begin(b"SELECT " + names.quoted(name)).forget()
+            self.wire.begin(b"SELECT " + names.quoted(name), _of_a_folder).forget()
             self.selected, self._validity = name, None
 
     def parsed(self, segments: Segments) -> list[Any]:
@@ -223,8 +244,17 @@ class _Closer:
                 client.shutdown()
 
 
+_BROKEN_PROMISES: dict[tuple[str, int], set[str]] = {}
+_OF_A_FOLDER = re.compile(rb"FLAGS \(|(?:OK|NO)\b|\d+ (?:EXISTS|RECENT)\b", re.IGNORECASE)
+
+
 def _any(_segments: Segments) -> bool:
     return True
+
+
+def _of_a_folder(segments: Segments) -> bool:
+    """What SELECT says: not to be taken for what a later SELECT says of another folder."""
+    return _OF_A_FOLDER.match(segments[0]) is not None
 
 
 def _number(value: object) -> int | None:

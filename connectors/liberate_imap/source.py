@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Renumbered, Skipped, Survey
-from liberate.errors import TransientError
+from liberate.errors import ItemError, TransientError
 from liberate.mail import SYSTEM_FLAGS, MailFacts, Role
 from liberate_imap import fetch, names, refusals
 from liberate_imap.grammar import chunks, internaldate, uid_set
@@ -137,7 +137,8 @@ class ImapSource:
         if since is not None and validity != str(selected.uidvalidity):
             yield Renumbered()
         query = b"ALL"
-        if validity == str(selected.uidvalidity) and known not in ("", "0") and selected.highest_modseq:
+        # A mailbox brought back from a backup may stand where it stood before the cursor.
+        if validity == str(selected.uidvalidity) and 0 < int(known or 0) <= (selected.highest_modseq or 0):
             query = b"MODSEQ %d" % (int(known) + 1)
         if selected.exists:
             for uids in chunks(self._search(query), _PAGE):
@@ -183,7 +184,12 @@ class ImapSource:
         validity, uid, folder = _parts(item)
         if self._examine(folder).uidvalidity != validity or not fetch.exists(self._open, [uid]):
             raise refusals.gone()
-        yield from fetch.stream(self._open, uid, offset, lambda: self._open_again(folder))
+        try:
+            yield from fetch.stream(self._open, uid, offset, lambda: self._open_again(folder))
+        except fetch.Refused as error:
+            if refusals.of_all(error.reply, self._open.whose):
+                raise
+            raise refusals.unreadable(error.reply, self._open.whose) from error
 
     def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
         """See ReadsMany.read_many. Those too large to hold come after the others that were asked for with them."""
@@ -203,8 +209,15 @@ class ImapSource:
             else:
                 yield Loaded(item, refusals.gone())
         for uids in chunks(list(wanted), _READ):
-            self._open_again(folder)
-            large: list[Item] = []
+            yield from self._loaded(folder, uids, wanted)
+
+    def _loaded(self, folder: str, uids: Sequence[int], wanted: dict[int, Item]) -> Iterator[Loaded]:
+        """What becomes of these UIDs, which are taken out of `wanted`."""
+        self._open_again(folder)
+        large: list[Item] = []
+        refused: fetch.Refused | None = None
+        before = len(wanted)
+        try:
             for uid, data in fetch.bodies(self._open, uids):
                 found = wanted.pop(uid, None)
                 if found is None:
@@ -213,11 +226,37 @@ class ImapSource:
                     large.append(found)
                 else:
                     yield Loaded(replace(found, size=len(data)), data)
-            for found in large:
-                yield Loaded(found, None)
-            for uid in uids:
-                if (missing := wanted.pop(uid, None)) is not None:
-                    yield Loaded(missing, refusals.gone())
+        except fetch.Refused as error:
+            refused = error
+        for found in large:
+            yield Loaded(found, None)
+        left = [uid for uid in uids if uid in wanted]
+        if refused is None:
+            for uid in left:
+                yield Loaded(wanted.pop(uid), refusals.gone())
+        elif refusals.of_all(refused.reply, self._open.whose):
+            raise refused
+        elif len(uids) == 1:
+            for uid in left:
+                yield Loaded(wanted.pop(uid), refusals.unreadable(refused.reply, self._open.whose))
+        else:
+            yield from self._one_by_one(folder, left, wanted, refused, some_came=len(wanted) < before)
+
+    def _one_by_one(
+        self, folder: str, uids: Sequence[int], wanted: dict[int, Item], refused: fetch.Refused, *, some_came: bool
+    ) -> Iterator[Loaded]:
+        """The server would not hand over all of these together: which of them is it? Raises `refused` if it is all."""
+        held: list[Loaded] = []
+        for uid in uids:
+            for one in self._loaded(folder, [uid], wanted):
+                if isinstance(one.body, ItemError) and one.body.code == "unreadable":
+                    held.append(one)
+                else:
+                    some_came = True
+                    yield one
+        if len(held) > 1 and not some_came:
+            raise refused
+        yield from held
 
 
 def _parts(item: Item) -> tuple[int, int, str]:

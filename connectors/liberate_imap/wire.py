@@ -33,13 +33,13 @@ class Closeable(Protocol):
 class Command:
     """One command under way, its untagged data so far, and its tagged reply once it has come."""
 
-    __slots__ = ("_forgotten", "_keep", "data", "has_literal", "reply", "tag")
+    __slots__ = ("_forgotten", "_keep", "data", "reply", "tag", "unasked")
 
-    def __init__(self, tag: bytes, keep: Callable[[Segments], bool] | None, has_literal: bool) -> None:
+    def __init__(self, tag: bytes, keep: Callable[[Segments], bool] | None) -> None:
         self.tag = tag
         self.data: deque[Segments] = deque()
         self.reply: Reply | None = None
-        self.has_literal = has_literal
+        self.unasked = False  # a literal of it was sent that the server had not asked for
         self._keep = keep
         self._forgotten = False
 
@@ -80,25 +80,25 @@ class Wire:
         self._continued = 0
         self._last_words = ""
         self._broken: TransientError | None = None
+        self.on_misread: Callable[[], None] = lambda: None  # a literal that was not asked for was not understood
         self.alerts: list[str] = []  # what the server wants people to read (RFC 3501 7.1)
 
     # Sending -------------------------------------------------------------------------------------
 
-    def begin(
-        self, line: bytes, keep: Callable[[Segments], bool] | None = None, *, has_literal: bool = False
-    ) -> Command:
+    def begin(self, line: bytes, keep: Callable[[Segments], bool] | None = None) -> Command:
         """Send a whole command without its tag and line end; `keep` says which untagged data it wants."""
-        command, head = self.open(line, keep, has_literal=has_literal)
+        command, head = self.open(line, keep)
         self.send([head + b"\r\n"])
         return command
 
-    def open(
-        self, line: bytes, keep: Callable[[Segments], bool] | None = None, *, has_literal: bool = True
-    ) -> tuple[Command, bytes]:
-        """Register a command whose pieces the caller sends: the command, and its line with the tag."""
+    def open(self, line: bytes, keep: Callable[[Segments], bool] | None = None) -> tuple[Command, bytes]:
+        """Register a command whose pieces the caller sends: the command, and its line with the tag.
+
+        The caller sets `unasked` before it sends a literal that the server has not asked for.
+        """
         self.check()
         self._count += 1
-        command = Command(b"L%d" % self._count, keep, has_literal)
+        command = Command(b"L%d" % self._count, keep)
         self._pending.append(command)
         return command, command.tag + b" " + line
 
@@ -167,6 +167,8 @@ class Wire:
                 self.alerts.append(head.text)
             if head.status == "BYE":
                 self._last_words = head.text
+                if head.code == "TOOBIG":  # RFC 7888 4: how a server may refuse a literal it has not asked for
+                    self.on_misread()
             segments = [line[2:]]
         else:
             segments = [line[2:]]
@@ -193,9 +195,10 @@ class Wire:
         self._pending.remove(command)
         if self._step is not None:
             self._step(f"reply {command.reply.status}")
-        if command.reply.status == "BAD" and command.has_literal:
+        if command.reply.status == "BAD" and command.unasked:
             # A server that refuses an argument in front of a literal may go on to read the literal,
             # somebody's mail, as commands (measured on Dovecot 2.3): not one byte more.
+            self.on_misread()
             self.broke("it refused a command in front of a message (BAD)")
 
     def _line(self) -> bytes:
