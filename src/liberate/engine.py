@@ -21,11 +21,12 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from liberate.connector import Collection, Destination, Kind, Source, Surveys
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
 from liberate.events import Event, Finished, Observer, Planned, Stopped, Waiting
-from liberate.job import Desk, SliceRun
+from liberate.job import SliceRun
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Claim, LeaseLost
 from liberate.moves import Move
 from liberate.places import Places
+from liberate.turn import Desk
 
 WORKERS = 8
 WORKERS_AN_ACCOUNT = 4  # services limit the connections and requests of one account

@@ -16,11 +16,11 @@ from liberate.engine import PATIENCE, WORKERS, Engine, Work
 from liberate.errors import AccountError, PlanError
 from liberate.events import Observer, ignore
 from liberate.hold import Hold, refuse_network_folder
-from liberate.job import Desk, Terms
 from liberate.ledger import Ledger
 from liberate.moves import Move, Plan
 from liberate.rejects import Rejects
 from liberate.report import Report
+from liberate.turn import Desk, Terms
 from liberate.verifier import Verifier
 
 
