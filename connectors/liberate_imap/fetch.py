@@ -76,23 +76,34 @@ def sizes(command: Command) -> dict[int, int]:
     return out
 
 
-def bodies(session: Session, uids: Sequence[int], limit: int = WHOLE) -> Iterator[tuple[int, bytes | None]]:
+def bodies(
+    session: Session, uids: Sequence[int], limit: int = WHOLE, *, doubt: bool = False
+) -> Iterator[tuple[int, bytes | None]]:
     """Each message that is there, with its bytes, in the server's order; None: more than `limit` bytes.
 
     Bytes are taken from the connection only as the caller comes for them. The folder must be open.
-    Nothing is marked as read (RFC 3501 6.4.5, BODY.PEEK).
+    Nothing is marked as read (RFC 3501 6.4.5, BODY.PEEK). With `doubt` a message that comes shorter
+    than the size the server gives for it is asked for once more: a source that cuts messages off
+    would otherwise never be noticed. What comes then counts, for some servers only estimate sizes.
     """
     if not uids:
         return
+    doubt = doubt and not session.sizes_are_estimates
+    short: dict[int, int] = {}
     # Asking for one byte too many tells "too large" from "just fits" without trusting any size.
-    line = b"UID FETCH " + uid_set(uids) + b" (UID BODY.PEEK[]<0.%d>)" % (limit + 1)
-    command = session.wire.begin(line, is_fetch)
+    line = b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" if doubt else b"(UID BODY.PEEK[]<0.%d>)"
+    command = session.wire.begin(b"UID FETCH " + uid_set(uids) + b" " + line % (limit + 1), is_fetch)
     try:
         while True:
             while command.data:
-                found = body_of(session, command.data.popleft())
-                if found is not None:
-                    uid, data = found
+                segments = command.data.popleft()
+                found = body_of(session, segments)
+                if found is None:
+                    continue
+                uid, data = found
+                if doubt and len(data) < _size_in(segments) and len(data) <= limit:
+                    short[uid] = len(data)
+                else:
                     yield uid, data if len(data) <= limit else None
             if command.reply is not None:
                 break
@@ -101,6 +112,28 @@ def bodies(session: Session, uids: Sequence[int], limit: int = WHOLE) -> Iterato
         command.forget()
     if not command.reply.ok:
         raise Refused(command.reply, session.refused(command.reply))
+    for uid, came in short.items():
+        yield from _again(session, uid, came, limit)
+
+
+def _again(session: Session, uid: int, came: int, limit: int) -> Iterator[tuple[int, bytes | None]]:
+    """One message whole, without a word about parts; of it `came` bytes had come."""
+    command = session.wire.begin(b"UID FETCH %d (UID BODY.PEEK[])" % uid, is_fetch)
+    answer = session.wire.wait(command)
+    if not answer.ok:
+        raise Refused(answer, session.refused(answer))
+    for segments in command.data:
+        found = body_of(session, segments)
+        if found is not None and found[0] == uid:
+            session.sizes_are_estimates |= len(found[1]) == came
+            yield uid, found[1] if len(found[1]) <= limit else None
+            return
+
+
+def _size_in(segments: Segments) -> int:
+    """The RFC822.SIZE in a FETCH response; 0 if there is none."""
+    match = _SIZE.search(segments[0]) or _SIZE.search(b" " + segments[-1])
+    return int(match.group(1)) if match else 0
 
 
 def body_of(session: Session, segments: Segments) -> tuple[int, bytes] | None:
@@ -133,7 +166,7 @@ def stream(session: Session, uid: int, offset: int, reopen: Callable[[], None]) 
     `reopen` has the folder open again: the caller may have asked for other things in between.
     """
     while True:
-        line = b"UID FETCH %d (UID BODY.PEEK[]<%d.%d>)" % (uid, offset, CHUNK)
+        line = b"UID FETCH %d (UID RFC822.SIZE BODY.PEEK[]<%d.%d>)" % (uid, offset, CHUNK)
         command = session.wire.begin(line, is_fetch)
         answer = session.wire.wait(command)
         if not answer.ok:
@@ -143,7 +176,8 @@ def stream(session: Session, uid: int, offset: int, reopen: Callable[[], None]) 
             return
         offset += len(chunk)
         yield chunk
-        if len(chunk) < CHUNK:
+        # A server may give less than it was asked for; its size, though perhaps an estimate, tells when to ask on.
+        if len(chunk) < CHUNK and offset >= max(_size_in(segments) for segments in command.data):
             return
         reopen()
 

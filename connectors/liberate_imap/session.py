@@ -77,6 +77,7 @@ class Session:
             raise
         self._broken_promises = _BROKEN_PROMISES.setdefault((settings.host, settings.real_port), set())
         self.wire.on_misread = lambda: self.distrust("LITERAL+")
+        self.sizes_are_estimates = False  # RFC822.SIZE is not the number of bytes that come
         self.tells_late = False  # it does not know what came into the open folder until it is asked for news
         self.foreign: tuple[str, ...] = ()  # prefixes of other users' and shared folders
         self.selected: str | None = None  # the folder open behind all commands sent so far

@@ -1,7 +1,7 @@
 """A mailbox on an IMAP server, as a source: read, and never changed.
 
 Folders are opened with EXAMINE and bodies asked for with BODY.PEEK, so that not even a \\Seen flag
-changes. Nothing relies on RFC822.SIZE, which some servers only estimate.
+changes. RFC822.SIZE, which some servers only estimate, decides nothing; it only raises doubts.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class ImapSource:
         refused: fetch.Refused | None = None
         before = len(wanted)
         try:
-            for uid, data in fetch.bodies(self._open, uids):
+            for uid, data in fetch.bodies(self._open, uids, doubt=True):
                 found = wanted.pop(uid, None)
                 if found is None:
                     continue

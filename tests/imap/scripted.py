@@ -47,10 +47,16 @@ class Box:
         return self.uidnext - 1
 
 
+class Bye(Exception):
+    """The server ends the connection in the middle of a command."""
+
+
 class Scripted:
     """The server; a context manager. One account, any password."""
 
     capabilities = "IMAP4rev1 LITERAL+ MULTIAPPEND UIDPLUS NAMESPACE"
+    separator = b'"/"'
+    trickles = False  # every byte comes by itself
 
     def __init__(self) -> None:
         self.boxes: dict[bytes, Box] = {b"INBOX": Box()}
@@ -120,6 +126,14 @@ class Scripted:
         """Why these bodies are not handed over."""
         return b""
 
+    def size(self, body: bytes) -> int:
+        """What it says is the message's size."""
+        return len(body)
+
+    def part(self, body: bytes, at: int, size: int) -> bytes:
+        """The bytes it gives when it is asked for `size` of them."""
+        return body[at : at + size]
+
     def append_code(self, box: Box, uids: list[int]) -> bytes:
         return b"[APPENDUID %d %s] " % (box.uidvalidity, uid_set(uids))
 
@@ -132,6 +146,10 @@ class Scripted:
     def before_answer(self, line: bytes) -> bytes:
         """Untagged responses that nobody asked for."""
         return b""
+
+    def listed(self, name: bytes) -> bytes:
+        """How it writes a folder's name."""
+        return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
     def seen_by(self, box: Box, told: int) -> list[Message]:
         """The messages that a session knows of whose folder held `told` when it last told of them."""
@@ -160,7 +178,11 @@ class Talk:
                 name = b"UID_" + name
             self.server.heard.append(rest[:200])
             self.file.write(self.server.before_answer(rest))
-            answer = getattr(self, name.decode().lower(), self.unknown)(arguments)
+            try:
+                answer = getattr(self, name.decode().lower(), self.unknown)(arguments)
+            except Bye:
+                self.say(b"* BYE going down for a minute\r\n")
+                return
             self.say(tag + b" " + answer + b"\r\n")
             if name.upper() == b"LOGOUT":
                 return
@@ -168,6 +190,12 @@ class Talk:
     def say(self, data: bytes) -> None:
         self.file.write(data)
         self.file.flush()
+
+    def _tell(self, data: bytes) -> None:
+        for at in range(len(data)) if self.server.trickles else ():
+            self.say(data[at : at + 1])
+        if not self.server.trickles:
+            self.file.write(data)
 
     def unknown(self, _arguments: bytes) -> bytes:
         return b"BAD what?"
@@ -192,7 +220,7 @@ class Talk:
         return b"OK done"
 
     def namespace(self, _arguments: bytes) -> bytes:
-        self.file.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+        self.file.write(b'* NAMESPACE (("" ' + self.server.separator + b")) NIL NIL\r\n")
         return b"OK done"
 
     # Folders -------------------------------------------------------------------------------------
@@ -202,11 +230,8 @@ class Talk:
         wanted = re.escape(pattern.decode()).replace(r"\*", ".*").encode()
         for name in sorted(self.server.boxes):
             if re.fullmatch(wanted, name):
-                self.file.write(b'* LIST () "/" ' + self.listed(name) + b"\r\n")
+                self._tell(b"* LIST () " + self.server.separator + b" " + self.server.listed(name) + b"\r\n")
         return b"OK done"
-
-    def listed(self, name: bytes) -> bytes:
-        return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
     def create(self, arguments: bytes) -> bytes:
         name = _words(arguments)[0]
@@ -227,7 +252,7 @@ class Talk:
         if box is None:
             return b"NO [NONEXISTENT] none"
         said = b"MESSAGES %d UIDVALIDITY %d UIDNEXT %d" % (len(box.messages), box.uidvalidity, box.uidnext)
-        self.file.write(b"* STATUS " + self.listed(name) + b" (" + said + b")\r\n")
+        self._tell(b"* STATUS " + self.server.listed(name) + b" (" + said + b")\r\n")
         return b"OK done"
 
     def select(self, arguments: bytes) -> bytes:
@@ -294,12 +319,14 @@ class Talk:
             if b"INTERNALDATE" in arguments:
                 said.append(b'INTERNALDATE "' + message.date.encode() + b'"')
             if b"RFC822.SIZE" in arguments:
-                said.append(b"RFC822.SIZE %d" % len(message.body))
+                said.append(b"RFC822.SIZE %d" % self.server.size(message.body))
             if part is not None:
-                at, size = int(part.group(1)), int(part.group(2))
-                data = message.body[at : at + size]
+                at = int(part.group(1))
+                data = self.server.part(message.body, at, int(part.group(2)))
                 said.append(b"BODY[]<%d> {%d}\r\n%s" % (at, len(data), data))
-            self.file.write(b"* %d FETCH (" % number + b" ".join(said) + b")\r\n")
+            elif b"BODY" in arguments:
+                said.append(b"BODY[] {%d}\r\n%s" % (len(message.body), message.body))
+            self._tell(b"* %d FETCH (" % number + b" ".join(said) + b")\r\n")
         return b"OK done"
 
     def uid_copy(self, arguments: bytes) -> bytes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from imap_kit import RECEIVED, Stream, folder, message, nobody, parts, receipts, refusals, slot
-from scripted import Box, Message, Scripted
+from liberate_imap import names
+from scripted import Box, Bye, Message, Scripted
 
 from liberate.connector import Change, Evidence, Item, ItemError, Outcome, Receipt, Slot
 from liberate.errors import AccountError, TransientError
@@ -288,6 +290,38 @@ def test_a_folder_that_does_not_open_now_is_not_taken_for_gone() -> None:
         assert [one.body for one in hidden.messages] == [message(1)]
 
 
+class CutsOff(Scripted):
+    """It never gives more than 1000 bytes of a part, but messages whole."""
+
+    def part(self, body: bytes, at: int, size: int) -> bytes:
+        return body[at : at + min(size, 1000)]
+
+
+class Estimates(Scripted):
+    def size(self, body: bytes) -> int:
+        return len(body) + 7
+
+
+@pytest.mark.parametrize("kind", [CutsOff, Estimates, Scripted])
+def test_every_message_is_read_whole_whatever_sizes_and_parts_the_server_gives(kind: type[Scripted]) -> None:
+    messages = [message(n, size) for n, size in enumerate((500, 999, 1000, 1001, 5000, 20_000))]
+    with kind() as server:
+        for one in messages:
+            server.boxes[b"INBOX"].add(set(), " 4-Mar-2021 05:06:07 +0000", one)
+        items = listed(server)
+        with server.source() as source:
+            assert {one.item.id: one.body for one in source.read_many(items)} == {
+                item.id: one for item, one in zip(items, messages, strict=True)
+            }
+            before = len(server.heard)
+            assert len(list(source.read_many(items))) == len(messages)
+            if kind is Estimates:
+                assert len(server.heard) - before == 2  # EXAMINE and one FETCH: it is known by now
+            for item, one in zip(items, messages, strict=True):
+                assert b"".join(source.read(item)) == one
+                assert b"".join(source.read(item, 400)) == one[400:]
+
+
 # How a server says things ------------------------------------------------------------------------
 
 
@@ -337,3 +371,93 @@ def test_an_unasked_literal_that_is_not_understood_is_never_sent_to_that_server_
         assert len(receipts(in_the_end(server, wanted))) == 4
         assert bodies(server, b"Box") == [message(n) for n in range(1, 5)]
         assert server.times == 1
+
+
+NAMES = ("plain", 'quo"te', "back\\slash", "(paren", "{5}", "NIL", "a b", "räksmörgås", "inbox2", '"', "&")
+
+
+@pytest.mark.parametrize("spelt", ["quoted", "literal", "atom"])
+def test_folders_are_known_again_however_their_names_are_spelt(spelt: str) -> None:
+    class Spells(Scripted):
+        def listed(self, name: bytes) -> bytes:
+            if spelt == "literal":
+                return b"{%d}\r\n%s" % (len(name), name)
+            if spelt == "atom" and re.fullmatch(rb"[A-Za-z0-9&-]+", name):
+                return name
+            return super().listed(name)
+
+    with Spells() as server:
+        for at, name in enumerate(NAMES):
+            box = server.boxes[names.encode(name)] = Box()
+            box.add(set(), " 4-Mar-2021 05:06:07 +0000", message(at))
+        with server.destination() as destination:
+            created = len(server.heard)
+            for name in NAMES:
+                place = destination.prepare(folder(name))
+                assert destination.mark(place) == "7:2"
+            assert not any(line.startswith(b"CREATE") for line in server.heard[created:])
+        with server.source() as source:
+            found = {one.path: one for one in source.collections()}
+            assert set(found) == {("INBOX",), *((name,) for name in NAMES)}
+            assert all(found[name,].count == 1 for name in NAMES)
+
+
+def test_a_server_without_levels_takes_folders_and_says_what_it_cannot_take() -> None:
+    class Flat(Scripted):
+        separator = b"NIL"
+
+    for capabilities in (Flat.capabilities, "IMAP4rev1"):
+        Flat.capabilities = capabilities
+        with Flat() as server, server.destination() as destination:
+            place = destination.prepare(folder("a/b.c"))
+            assert len(receipts(destination.write_many(iter(parts(place, [message(1), message(2)]))))) == 2
+            with pytest.raises(ItemError) as told:
+                destination.prepare(folder("a", "b"))
+            assert told.value.code == "illegal-name"
+            with server.source() as source:
+                assert {one.path for one in source.collections()} == {("INBOX",), ("a/b.c",)}
+
+
+def test_answers_may_come_byte_by_byte() -> None:
+    class Slow(Scripted):
+        trickles = True
+
+    with Slow() as server:
+        with server.destination() as destination:
+            place = destination.prepare(folder("Box"))
+            kept = receipts(destination.write_many(iter(parts(place, [message(n, 200) for n in range(3)]))))
+            assert [body for _, body in destination.read_back(kept)] == [message(n, 200) for n in range(3)]
+        items = listed(server, "Box")
+        with server.source() as source:
+            assert [one.body for one in source.read_many(items)] == [message(n, 200) for n in range(3)]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_server_that_says_goodbye_in_the_middle_leaves_nothing_doubled_and_nothing_out(stored: bool) -> None:
+    class GoesDown(Scripted):
+        times = 0
+
+        def refuses_body(self, body: bytes) -> bytes:
+            self.times += 1
+            if not stored and self.times in (2, 5):
+                raise Bye
+            return b""
+
+        def append_code(self, box: Box, uids: list[int]) -> bytes:
+            if stored and self.times in (4, 8):
+                raise Bye
+            return super().append_code(box, uids)
+
+    with GoesDown() as server:
+        box = server.boxes[b"Box"] = Box()
+        with server.destination() as destination:
+            place = destination.prepare(folder("Box"))
+            try:
+                list(destination.write_many(iter(parts(place, [message(90 + n) for n in range(4)]))))
+            except TransientError as error:
+                assert "going down for a minute" in str(error)  # noqa: PT017  # whether it raises is not the point
+        mark = f"7:{box.uidnext}"
+        there = bodies(server, b"Box")
+        same = [message(n // 2) for n in range(6)]
+        assert len(receipts(in_the_end(server, parts(place, same, mark=mark)))) == 6
+        assert bodies(server, b"Box") == [*there, *same]
