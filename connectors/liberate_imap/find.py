@@ -165,19 +165,17 @@ class Finder:
 
     def _compare(self, search: _Search, uid: int, sizes: dict[int, int], theirs: tuple[str, str, str]) -> None:
         exact, wire, served = theirs
-        for at, wanted in enumerate(search.open):
-            if uid < wanted.first:
-                continue
-            same = wanted.exact == exact or wanted.wire == wire
-            if same or wanted.served == served:
-                evidence = Evidence.READ_BACK if same else Evidence.SIZE
-                search.found[wanted.slot.key] = Receipt(
-                    search.receipt_id(uid), search.place, sizes.get(uid), evidence=evidence
-                )
-                search.used.add(uid)
-                del search.open[at]
-                return
-        search.seen.add(uid)
+        can_be = [wanted for wanted in search.open if uid >= wanted.first]
+        same = next((w for w in can_be if w.exact == exact or w.wire == wire), None)
+        # Messages that differ only where servers alter them are alike in the served form.
+        found = same or next((w for w in can_be if w.served == served), None)
+        if found is None:
+            search.seen.add(uid)
+            return
+        evidence = Evidence.READ_BACK if same else Evidence.SIZE
+        search.found[found.slot.key] = Receipt(search.receipt_id(uid), search.place, sizes.get(uid), evidence=evidence)
+        search.used.add(uid)
+        search.open.remove(found)
 
     def _wait_until_settled(self, place: Place) -> None:
         """Return once the folder has not grown for `settle` seconds.

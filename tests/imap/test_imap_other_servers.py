@@ -461,3 +461,16 @@ def test_a_server_that_says_goodbye_in_the_middle_leaves_nothing_doubled_and_not
         same = [message(n // 2) for n in range(6)]
         assert len(receipts(in_the_end(server, parts(place, same, mark=mark)))) == 6
         assert bodies(server, b"Box") == [*there, *same]
+
+
+def test_a_message_that_arrived_unaltered_is_never_taken_for_one_that_only_looks_like_it_altered() -> None:
+    plain, nul = b"Subject: a\r\n\r\nb\x80c\r\n", b"Subject: a\r\n\r\nb\0c\r\n"
+    with Scripted() as server:  # which stores both as they are
+        box = server.boxes[b"Box"] = Box()
+        box.add(set(), "", plain)
+        with server.destination() as destination:
+            place = destination.prepare(folder("Box"))
+            first, second = (slot(place, one, mark="7:1") for one in (nul, plain))
+            assert {key: one.id for key, one in destination.find([first, second], nobody).items()} == {
+                second.key: "7:1"
+            }
