@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -173,13 +173,10 @@ class Engine:
         for thread in threads:
             thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            attend(threads)
         finally:
             self._halt.set()
-            for thread in threads:
-                thread.join()
-            pulse.join()
+            attend([*threads, pulse])
         if self._bug is not None:
             raise self._bug
         return self._works
@@ -394,6 +391,13 @@ class Engine:
             for claim in list(self._claims.values()):
                 with suppress(LiberateError):
                     self._ledger.renew(claim, if_less_than=self._ledger.lease / 2)
+
+
+def attend(threads: Sequence[threading.Thread]) -> None:
+    """Wait for the threads to end, awake often enough to take a signal that the system gave to one of them."""
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(0.2)
 
 
 def _expected(found: list[Collection]) -> int | None:

@@ -103,16 +103,22 @@ class Store:
             raise
 
     def _open(self) -> None:
-        with self._transaction("open") as db:
-            metadata.create_all(db)
-            found = db.scalar(sa.select(meta.c.value).where(meta.c.key == "schema"))
-            if found is None:
-                db.execute(meta.insert().values(key="schema", value=str(SCHEMA)))
-            elif found != str(SCHEMA):
-                raise PlanError(
-                    f"This job's ledger was written by another version of liberate (format {found}, this one writes "
-                    f"{SCHEMA}). Finish the job with the version that began it."
-                )
+        """Make the tables if there are none; a ledger that has them is opened without waiting for its writer."""
+        said = sa.select(meta.c.value).where(meta.c.key == "schema")
+        with self._reading() as db:
+            found = db.scalar(said) if sa.inspect(db).has_table(meta.name) else None
+        if found is None:
+            with self._transaction("open") as db:
+                metadata.create_all(db)
+                found = db.scalar(said)  # another process may have been quicker
+                if found is None:
+                    found = str(SCHEMA)
+                    db.execute(meta.insert().values(key="schema", value=found))
+        if found != str(SCHEMA):
+            raise PlanError(
+                f"This job's ledger was written by another version of liberate (format {found}, this one writes "
+                f"{SCHEMA}). Finish the job with the version that began it."
+            )
 
     def close(self) -> None:
         """Close every connection to the database."""

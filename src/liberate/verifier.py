@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from liberate.connector import Place
-from liberate.engine import Backoff, Opened, Work
+from liberate.engine import Backoff, Opened, Work, attend
 from liberate.errors import AccountError, PlanError, TransientError
 from liberate.events import Checked, Event, Observer, Planned, Stopped, Waiting
 from liberate.ledger import Ledger
@@ -58,8 +58,7 @@ class Verifier:
         threads = [threading.Thread(target=self._worker, args=(queue,)) for _ in range(self._workers)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        attend(threads)
         if self._bug is not None:
             raise self._bug
         return self._works

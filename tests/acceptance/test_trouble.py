@@ -95,9 +95,10 @@ def test_a_run_that_is_killed_forty_times_brings_each_message_once(found: Callab
 def test_while_one_run_works_a_second_one_is_sent_away_and_a_report_can_be_made(found: Callable[..., Coop]) -> None:
     coop = found(batch=10)
     coop.server.user("anna", PASSWORD)
-    coop.join("anna", letters("anna", 3000))
+    coop.join("anna", letters("anna", 6_000))
     process = coop.command("migrate", "--quiet")
     _until(lambda: coop.count("anna") > 0)
+    process.send_signal(signal.SIGSTOP)  # it stays at work for as long as we look
     code, _, said = coop.run("migrate")
     assert code == 6
     assert f"Another run (process {process.pid} on " in said
@@ -105,6 +106,7 @@ def test_while_one_run_works_a_second_one_is_sent_away_and_a_report_can_be_made(
     assert code == 0
     assert "1 account is not finished" in said
     process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert coop.run("migrate")[0] == 0
