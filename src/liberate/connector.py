@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Literal, NewType, Protocol, TypeAlias, runtime_checkable
 
 from liberate.errors import ItemError
+from liberate.files import Grant, Note
 from liberate.naming import Rules
 
 Cursor = NewType("Cursor", str)
@@ -52,6 +53,7 @@ class Account:
 
     name: str  # as the service knows it: an address, a user name; "" where there is only one
     secret: str | None = field(default=None, repr=False)  # their own password or token, if the plan has one
+    kind: Literal["person", "shared", "group", "room"] = "person"  # shared: a shared drive, library or mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class Item:
     name: str = ""  # what people call it; "" where its kind has no names or they are private (mail)
     size: int | None = None  # exact number of bytes that read gives; None: not known beforehand
     modified: datetime | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)  # {"sha256": hex}: those that cost nothing
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Those that cost nothing: {"sha256": hex, "sha1": hex, "md5": hex}, which the core compares with the bytes that
+    arrive. A digest that hashlib does not know is compared by the source itself, which then raises IntegrityError."""
     refs: tuple[str, ...] = ()  # ids of items that go first: thread root, attachment
     facts: Any = None  # MailFacts, FileFacts ...: what travels beside the bytes
     facts_version: str = ""  # changes whenever the facts do: a change without new bytes
@@ -101,6 +105,14 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """The listing that ends here named everything: what was listed in earlier runs and not in this one is gone.
+
+    Comes last, but for a Cursor behind it. Only of collections whose items can be known to be gone by that.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Renumbered:
     """From here on, what was listed in earlier runs comes under new ids (IMAP: UIDVALIDITY changed).
 
@@ -108,7 +120,7 @@ class Renumbered:
     """
 
 
-Listed: TypeAlias = Item | Gone | Skipped | Renumbered | Cursor
+Listed: TypeAlias = Item | Gone | Skipped | Whole | Renumbered | Cursor
 """What a listing yields. A Cursor says: everything before it has been listed; start here next time."""
 
 
@@ -121,6 +133,7 @@ class Receipt:
     size: int | None = None  # bytes, as the destination reports them
     digests: Mapping[str, str] = field(default_factory=dict)  # computed by the destination from what it stored
     evidence: Evidence = Evidence.NONE
+    version: str = ""  # changes whenever somebody changes the bytes there; "": the destination does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +146,13 @@ class Slot:
     key: str  # 32 hex digits, the same at every attempt: an idempotency key
     mark: str | None = None  # what Marked.mark said before the first attempt
     refs: Mapping[str, Receipt] = field(default_factory=dict)
+    replaces: Receipt | None = None  # what an earlier version of the item left under this very name
 
+
+NAME_TAKEN = "name-taken"
+"""The code of an ItemError: the slot's name is somebody else's there, who keeps it. The core chooses another name."""
+CHANGED_THERE = "changed-there"
+"""The code of an ItemError: what the slot replaces, or what is to be removed, is no longer what we left there."""
 
 Outcome: TypeAlias = tuple[Slot, Receipt | ItemError]
 Taken: TypeAlias = Callable[[Place, Sequence[str]], set[str]]
@@ -272,6 +291,158 @@ class ReadsBack(Protocol):
         ...
 
 
+# Powers over files: names that change, folders that are items, bodies that take hours -------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something that stands at a destination, whoever put it there."""
+
+    place: Place
+    name: str
+    folder: bool
+    id: str  # of a receipt for it
+    size: int | None = None  # bytes
+    version: str = ""  # as in Receipt
+
+
+def inside(place: Place, name: str) -> Place:
+    """The place of the folder called `name` in `place`, at a destination that KeepsTrees."""
+    return Place(f"{place}/{name}" if place else name)
+
+
+@runtime_checkable
+class KeepsTrees(Protocol):
+    """A destination of files. Its folders are items, and everything in it has a name that can change.
+
+    Its places are paths: a folder's place is `inside(slot.place, slot.name)`. What is written has slots
+    with legal names, unique among all that liberate puts there. `write` and `write_many` never replace what
+    stands under a slot's name, unless it is the receipt that the slot `replaces` in the version that receipt
+    has: otherwise the outcome is ItemError(NAME_TAKEN), or ItemError(CHANGED_THERE) for a slot that replaces.
+    """
+
+    def held(self, place: Place) -> Iterator[Held]:
+        """What stands in the place itself, not below it. A place whose folder is gone is made anew."""
+        ...
+
+    def make_folder(self, slot: Slot) -> Receipt:
+        """Make the folder, or find the one of that name, whoever made it. NAME_TAKEN if a file has its name."""
+        ...
+
+    def move(self, slot: Slot, receipt: Receipt) -> Receipt:
+        """Bring what the receipt names to the slot's place and name, a folder with all that is in it. May be repeated.
+
+        Raises ItemError("gone") if it is no longer there, ItemError(NAME_TAKEN) if the new name is somebody else's.
+        """
+        ...
+
+
+@runtime_checkable
+class Rehashes(Protocol):
+    """A destination that computes digests of what it stores without sending it."""
+
+    def rehash(self, receipts: Iterable[Receipt]) -> Iterator[tuple[Receipt, Mapping[str, str] | ItemError]]:
+        """Each receipt once, in any order, with {"sha256": hex} of the bytes stored now; ItemError("gone")."""
+        ...
+
+
+@runtime_checkable
+class Inventories(Protocol):
+    """A destination that lists a whole tree at little cost."""
+
+    def inventory(self, root: Place) -> Iterator[Held]:
+        """Everything below the place, at any depth, in any order. Memory stays bounded."""
+        ...
+
+
+@runtime_checkable
+class Removes(Protocol):
+    """A destination from which can be taken what we put there and nobody has touched since."""
+
+    def remove(self, slot: Slot, receipt: Receipt) -> None:
+        """Remove it, into the trash where there is one. What is gone already is fine.
+
+        `slot.item` has the size and digests of what was written: what has another version than the receipt
+        says, and other bytes, raises ItemError(CHANGED_THERE); so does a folder that is not empty.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A grant as the destination shall know it: its people mapped."""
+
+    to: Literal["user", "group", "link", "outsider"]
+    name: str  # user or group name at the destination; address of an outsider; "" for a link
+    grant: Grant
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """A destination whose items can be shared with others."""
+
+    def share(self, receipt: Receipt, share: Share) -> str:
+        """Make the share, or find it again; its id there. Without mail to anybody.
+
+        Raises ItemError where it cannot be (nobody of that name, forbidden), TransientError with
+        `retry_after` where the server allows only so many in a time.
+        """
+        ...
+
+    def unshare(self, share_id: str) -> None:
+        """Take a share that we made away again. One that is gone already is fine."""
+        ...
+
+
+@runtime_checkable
+class Annotates(Protocol):
+    """A source that has comments or a description for an item."""
+
+    def notes(self, item: Item) -> Sequence[Note]:
+        """The description first, then the comments and answers, oldest first."""
+        ...
+
+
+@runtime_checkable
+class TakesNotes(Protocol):
+    """A destination that can keep notes with an item."""
+
+    def annotate(self, receipt: Receipt, notes: Sequence[Note]) -> None:
+        """Add those that are not there yet: it may be called again after a crash."""
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A source that can say what one item is like now."""
+
+    def describe(self, item: Item) -> Item:
+        """Asked when the bytes were not as the item says. Raises ItemError("gone").
+
+        An item that changed meanwhile comes with its new version. One whose service describes it wrongly
+        (SharePoint alters what it stores) comes without the size and digests that do not hold.
+        """
+        ...
+
+
+@runtime_checkable
+class HasVersions(Protocol):
+    """A source that keeps what a file was before."""
+
+    def versions(self, item: Item) -> Sequence[Item]:
+        """Its earlier versions, oldest first, without the present one; `read` takes them."""
+        ...
+
+
+@runtime_checkable
+class Spacious(Protocol):
+    """A destination that knows how much room an account has left."""
+
+    def room(self) -> int | None:
+        """Bytes; None: without limit, or not known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """New facts for something that is already there."""
@@ -292,26 +463,38 @@ class Updates(Protocol):
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A destination that keeps a half-sent upload between runs."""
+    """A destination that takes a large body in pieces and keeps a half-sent one between runs."""
+
+    def piece(self, size: int) -> int | None:
+        """How many bytes each piece of a body of `size` bytes has, the last one perhaps fewer; None: use write."""
+        ...
 
     def begin(self, slot: Slot) -> str:
         """Start an upload; its id, which a later process can use."""
         ...
 
-    def received(self, upload: str) -> int | None:
-        """How many bytes from the start are safely there; None: it has expired, begin again."""
+    def received(self, upload: str, piece: int) -> int | None:
+        """How many bytes from the start are safely there, whole pieces only; None: it has expired, begin again."""
         ...
 
-    def append(self, upload: str, offset: int, chunk: bytes) -> None: ...
+    def append(self, upload: str, slot: Slot, offset: int, body: Body) -> None:
+        """Store one piece, `body.size` bytes that stand at `offset`. Sent again, it replaces itself."""
+        ...
 
-    def finish(self, upload: str, slot: Slot) -> Receipt: ...
+    def finish(self, upload: str, slot: Slot) -> Receipt:
+        """Make the pieces one file under the slot's name, as write would. May be repeated."""
+        ...
+
+    def abandon(self, upload: str) -> None:
+        """Throw a half-sent upload away. One that is gone is fine."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What an account holds by the service's own count, without a body read."""
 
-    items: int
+    items: int | None  # None: the service counts bytes only
     folders: Mapping[tuple[str, ...], int] = field(default_factory=dict)  # per folder or label path
     bytes: int | None = None
 

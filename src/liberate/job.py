@@ -14,6 +14,7 @@ from liberate.connector import (
     Place,
     Renumbered,
     Skipped,
+    Whole,
 )
 from liberate.errors import ItemError
 from liberate.item_names import name_items
@@ -126,6 +127,8 @@ class SliceRun(Sending):
         for thing in self._ends.source.items(self._claim.collection, cursor):
             if isinstance(thing, str):
                 cursor = thing
+            elif isinstance(thing, Whole):
+                continue
             elif isinstance(thing, Renumbered):
                 self._take(entries, None)
                 entries, cursor = [], None

@@ -1,0 +1,1 @@
+"""OneDrive for Business and SharePoint libraries as a source of files."""

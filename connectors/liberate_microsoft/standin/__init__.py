@@ -1,0 +1,1 @@
+"""A stand-in for Microsoft Graph on this machine."""

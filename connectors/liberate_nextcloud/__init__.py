@@ -1,0 +1,1 @@
+"""Nextcloud as a destination and a source of files."""

@@ -1,0 +1,1 @@
+"""A stand-in for Nextcloud on this machine."""

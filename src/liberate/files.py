@@ -1,0 +1,100 @@
+"""What travels beside a file: where it stands, whose it is, who else may see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Role(StrEnum):
+    """What a grant allows, least first."""
+
+    READER = "reader"
+    COMMENTER = "commenter"
+    WRITER = "writer"
+    ORGANIZER = "organizer"  # may also share, move and delete
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who besides its owner may do what with a file or folder, as the source says."""
+
+    to: Literal["user", "group", "domain", "link"]  # domain: everybody of the organisation; link: who has the link
+    name: str  # address of the person or group, the domain; "" for a link
+    role: Role
+    expires: datetime | None = None  # aware
+
+    def dump(self) -> list[str | None]:
+        """The grant as JSON knows it, the same for equal grants."""
+        return [self.to, self.name, self.role.value, self.expires.isoformat() if self.expires else None]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a service keeps beside a file's bytes. A folder is an item too: it has facts and no bytes.
+
+    `facts_version` of an item changes whenever any of these does, or its name: moving or renaming a
+    file is a change of facts, never another file.
+    """
+
+    parent: str = ""  # id of the folder item it stands in, listed before it; "": the collection's outermost folder
+    folder: bool = False  # other items stand in it; size None, no digests, version ""
+    created: datetime | None = None  # aware
+    starred: bool = False
+    trashed: bool = False
+    owner: str = ""  # address of the account it belongs to, where that is not the account it was listed for
+    notes: int = 0  # comments and descriptions that Annotates.notes gives
+    grants: tuple[Grant, ...] = field(default=())  # its own, not those inherited from a folder above that is listed too
+    extended: tuple[tuple[str, bytes], ...] = ()  # extended attributes of a local file, sorted by name
+
+    def dump(self) -> str:
+        """One line of JSON, the same for equal facts."""
+        out: dict[str, Any] = {}
+        for name in ("parent", "folder", "starred", "trashed", "owner", "notes"):
+            if value := getattr(self, name):
+                out[name] = value
+        if self.created is not None:
+            out["created"] = self.created.isoformat()
+        if self.grants:
+            out["grants"] = [grant.dump() for grant in self.grants]
+        if self.extended:
+            out["extended"] = [[name, value.hex()] for name, value in self.extended]
+        return json.dumps(out, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def load(cls, text: str) -> FileFacts:
+        """The facts that dump() wrote."""
+        out = json.loads(text)
+        created = out.get("created")
+        return cls(
+            out.get("parent", ""),
+            out.get("folder", False),
+            datetime.fromisoformat(created) if created else None,
+            out.get("starred", False),
+            out.get("trashed", False),
+            out.get("owner", ""),
+            out.get("notes", 0),
+            tuple(
+                Grant(to, name, Role(role), datetime.fromisoformat(expires) if expires else None)
+                for to, name, role, expires in out.get("grants", ())
+            ),
+            tuple((name, bytes.fromhex(value)) for name, value in out.get("extended", ())),
+        )
+
+
+def ordered(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """The grants in a fixed order, each once, so that equal sharing makes equal facts."""
+    return tuple(sorted(set(grants), key=lambda grant: json.dumps(grant.dump())))
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A description, or a comment that somebody wrote on a file. It is handed on and never recorded."""
+
+    author: str  # name as the source shows it; "" for a description
+    written: datetime | None  # aware
+    text: str = field(repr=False)
