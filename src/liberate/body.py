@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -15,10 +15,25 @@ from liberate.mail import Fingerprint, wire_form
 CHUNK = 1 << 20
 
 
-def checked(chunks: Iterable[bytes], size: int | None, sha256: str | None = None) -> Iterator[bytes]:
+_KNOWN = ("sha256", "sha1", "md5")  # digests that a source may give, the best first
+
+
+def comparable(digests: Mapping[str, str]) -> tuple[str, str] | None:
+    """The best of these digests that can be compared here: (name, hex); None where there is none."""
+    return next(((name, digests[name].lower()) for name in _KNOWN if digests.get(name)), None)
+
+
+def agrees(body: bytes, digests: Mapping[str, str]) -> bool:
+    """Whether a body is what these digests say, as far as they say anything."""
+    told = comparable(digests)
+    return told is None or hashlib.new(told[0], body, usedforsecurity=False).hexdigest() == told[1]
+
+
+def checked(chunks: Iterable[bytes], size: int | None, digests: Mapping[str, str] | None = None) -> Iterator[bytes]:
     """The chunks. Raises IntegrityError at the end if they are not `size` bytes or have another digest."""
     seen = 0
-    digest = hashlib.sha256() if sha256 else None
+    told = comparable(digests or {})
+    digest = hashlib.new(told[0], usedforsecurity=False) if told else None
     for chunk in chunks:
         seen += len(chunk)
         if digest is not None:
@@ -28,7 +43,7 @@ def checked(chunks: Iterable[bytes], size: int | None, sha256: str | None = None
         yield chunk
     if size is not None and seen != size:
         raise IntegrityError(f"The source gave {seen} bytes of an item that it says has {size}.")
-    if digest is not None and digest.hexdigest() != sha256:
+    if digest is not None and told is not None and digest.hexdigest() != told[1]:
         raise IntegrityError("The source gave other bytes than its own digest says.")
 
 
@@ -68,6 +83,64 @@ class StreamBody:
     @property
     def digests(self) -> dict[str, str]:
         return {"sha256": self._digest.hexdigest()}
+
+
+class Piece:
+    """The next `size` bytes of a body, as a body of its own."""
+
+    def __init__(self, body: StreamBody, size: int) -> None:
+        self.size: int | None = size
+        self._body = body
+        self._left = size
+
+    def read(self, n: int = -1, /) -> bytes:
+        """See Body. Raises IntegrityError if the whole body ends before this piece does."""
+        wanted = self._left if n < 0 else min(n, self._left)
+        if not wanted:
+            return b""
+        data = self._body.read(wanted)
+        if not data:
+            raise IntegrityError("The source gave less of an item than it says it has.")
+        self._left -= len(data)
+        return data
+
+
+class Spooled:
+    """A body on disk whose size nobody knew; its size and sha256 are known before the first byte is sent."""
+
+    def __init__(self, chunks: Iterable[bytes], folder: Path) -> None:
+        digest = hashlib.sha256()
+        self.size = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by __exit__
+        except OSError as error:
+            raise job_folder_failed(error) from error
+        try:
+            for chunk in chunks:
+                digest.update(chunk)
+                self.size += len(chunk)
+                self._file.write(chunk)
+            self.sha256 = digest.hexdigest()
+        except OSError as error:
+            with suppress(OSError):
+                self._file.close()
+            raise job_folder_failed(error) from error
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Spooled:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def chunks(self, offset: int = 0) -> Iterator[bytes]:
+        """The body from `offset` on; nothing can be read beside it."""
+        self._file.seek(offset)
+        while chunk := self._file.read(CHUNK):
+            yield chunk
 
 
 class SpooledMail:

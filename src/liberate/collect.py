@@ -175,7 +175,8 @@ def _short(folder: FolderCount) -> str:
 
 
 def _renamed(db: sa.Connection, account: int) -> tuple[Renamed, ...]:
-    query = sa.select(places).where(places.c.account == account, places.c.role == "").order_by(places.c.id)
+    named = (places.c.account == account, places.c.role == "", places.c.folder == "")
+    query = sa.select(places).where(*named).order_by(places.c.id)
     out = []
     for row in db.execute(query):
         path, name = json.loads(row.path), json.loads(row.name)

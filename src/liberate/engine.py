@@ -26,6 +26,7 @@ from liberate.ledger import Ledger
 from liberate.ledger_rows import Claim, LeaseLost
 from liberate.moves import Move
 from liberate.places import Places
+from liberate.tree_job import TreeRun
 from liberate.turn import Desk
 
 WORKERS = 8
@@ -370,7 +371,8 @@ class Engine:
             raise TransientError("Another worker has this slice.", retry_after=1.0)
         self._claims[id(claim)] = claim
         opened.kind = claim.collection.kind
-        run = SliceRun(self._desk(work.move), opened, claim)
+        turn = TreeRun if claim.collection.kind is Kind.FILE else SliceRun
+        run = turn(self._desk(work.move), opened, claim)
         try:
             finished = run.run(listing=listing)
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 
 class Role(StrEnum):
@@ -89,6 +89,20 @@ class FileFacts:
 def ordered(grants: Iterable[Grant]) -> tuple[Grant, ...]:
     """The grants in a fixed order, each once, so that equal sharing makes equal facts."""
     return tuple(sorted(set(grants), key=lambda grant: json.dumps(grant.dump())))
+
+
+Shared: TypeAlias = Literal["people", "groups", "links", "outsiders"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePolicy:
+    """What a route does with what is not simply a person's own file."""
+
+    trashed: Literal["skip", "copy"] = "skip"
+    others: Literal["list", "copy"] = "list"  # what belongs to somebody whom the plan does not move
+    deleted: Literal["keep", "trash"] = "keep"  # what the source no longer has after it was moved
+    shares: frozenset[Shared] = frozenset()
+    comments: Literal["skip", "copy"] = "skip"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from liberate.connector import Kind
+from liberate.files import FileFacts
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Row
 from liberate.naming import Rules, encode, fold, unique
@@ -12,8 +13,17 @@ from liberate.naming import Rules, encode, fold, unique
 _NUMBERED = (Kind.MAIL, Kind.CHAT)  # their places number items themselves
 
 
-def name_items(rows: Sequence[Row], ledger: Ledger, rules: Rules) -> None:
-    """Give each new row the name it will have in its place."""
+def name_items(
+    rows: Sequence[Row],
+    ledger: Ledger,
+    rules: Rules,
+    held: Callable[[int], Mapping[str, bool]] = lambda _place: {},
+) -> None:
+    """Give each new row the name it will have in its place.
+
+    `held` tells what stands in a place whoever put it there, folded: whether each is a folder. A folder may
+    have the name of a stranger's folder, for it becomes one with it; nothing else may have a stranger's name.
+    """
     by_place: dict[int, list[Row]] = {}
     for row in rows:
         if row.item.kind not in _NUMBERED and row.place_id is not None:
@@ -21,14 +31,22 @@ def name_items(rows: Sequence[Row], ledger: Ledger, rules: Rules) -> None:
     for place, some in by_place.items():
         wanted = [encode(row.item.name or row.item.id, rules) for row in some]
         taken = _Taken(ledger, place, {fold(name, rules) for name in wanted})
+        there = held(place)
         for row, name in zip(some, wanted, strict=True):
+            taken.strangers = there if not _is_folder(row) else {one for one, folder in there.items() if not folder}
             row.name = unique(name, taken, rules)
             row.folded = fold(row.name, rules)
             taken.add(row.folded)
 
 
+def _is_folder(row: Row) -> bool:
+    return isinstance(row.item.facts, FileFacts) and row.item.facts.folder
+
+
 class _Taken:
     """The folded names that a place has, asked of the ledger: first those likely, then each as it comes up."""
+
+    strangers: Container[str] = ()
 
     def __init__(self, ledger: Ledger, place: int, likely: set[str]) -> None:
         self._ledger = ledger
@@ -44,4 +62,4 @@ class _Taken:
         if isinstance(name, str) and name not in self._known:
             self._known.add(name)
             self._taken |= self._ledger.names_in(self._place, [name])
-        return name in self._taken
+        return name in self._taken or name in self.strangers

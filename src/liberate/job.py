@@ -91,6 +91,10 @@ class SliceRun(Sending):
             if not rows:
                 break
             self._send(self._placed(rows))
+        self._prove_rest()
+
+    def _prove_rest(self) -> None:
+        """Read back what an earlier turn wrote, where the route wants that."""
         while self._desk.terms.evidence is Evidence.READ_BACK and not self._stopping():
             rows = self._ledger.unproven(self._claim)
             if not self._prove(rows):

@@ -12,7 +12,6 @@ subject, no address of a correspondent and no content, and can be handed to an a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,10 +25,12 @@ from liberate.ledger_rows import (
     ROW_COLUMNS,
     WITHOUT_ORIGINAL,
     Claim,
+    Pending,
     Refusal,
     Row,
     State,
     Written,
+    described,
     forms_text,
     inserted,
     pages,
@@ -37,8 +38,8 @@ from liberate.ledger_rows import (
     skipped_line,
 )
 from liberate.ledger_schema import TO_SEND, WAS_SKIPPED, items, places
-from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
+from liberate.ledger_trees import Trees
 
 
 def _update(*columns: str) -> Many:
@@ -51,17 +52,18 @@ _KNOWN = sa.select(items.c.key, items.c.version, items.c.facts_version, items.c.
     items.c.key.in_(sa.bindparam("keys", expanding=True))
 )
 _INSERT = Many(items.insert(), INSERTED)
-_PENDING = _update("pending_facts", "pending_version")
-_UPDATED = _update("facts", "facts_version", "pending_facts", "pending_version")
+_PENDING = _update("pending_facts", "pending_version", "pending_label")
+_UPDATED = _update("facts", "facts_version", "label", "pending_facts", "pending_version", "pending_label")
 _INTEND = _update("state", "name", "mark", "size", "sha256", "forms", "attempts")
 _FACTS = _update("facts")
-_WRITTEN = _update("state", "receipt", "receipt_size", "evidence", "tier")
+_DESCRIBED = _update("version", "item_size", "modified", "said")
+_WRITTEN = _update("state", "receipt", "receipt_size", "evidence", "tier", "receipt_version", "receipt_place", "upload")
 _MEASURED = _update("size", "sha256", "forms")
 _REFUSED = _update("state", "code", "why", "todo", "kept")
 _VERIFIED = _update("tier", "state", "evidence")
 
 
-class Ledger(Accounts, Slices):
+class Ledger(Accounts, Trees):
     """The ledger of one job, in SQLite or PostgreSQL. Thread-safe; open one a process."""
 
     def known(self, keys: Sequence[str]) -> dict[str, tuple[str, str, State, int | None]]:
@@ -82,12 +84,15 @@ class Ledger(Accounts, Slices):
         gone: Sequence[str] = (),
         cursor: Cursor | None = None,
         again: Sequence[Row] = (),
+        replaced: Sequence[Row] = (),
+        back: Sequence[str] = (),
     ) -> None:
         """Record what a listing brought, and the cursor behind it, together.
 
         `rows` are new, `skipped` are (key, reason), `changed` are (key, item with new facts) for rows
         that are written, `gone` the keys of what the source no longer has. `again` are rows that have not gone
-        and are to be described anew.
+        and are to be described anew, `replaced` those that stand at the destination with bytes that
+        the source has changed, and `back` the keys of what was gone and is there again.
         """
         with self._transaction("listed") as db:
             deadline = self._renew(db, claim, **({} if cursor is None else {"cursor": cursor}))
@@ -102,13 +107,17 @@ class Ledger(Accounts, Slices):
                             "at": key,
                             "pending_facts": dump_facts(item.kind, item.facts),
                             "pending_version": item.facts_version,
+                            "pending_label": item.name,
                         }
                         for key, item in changed
                     ],
                 )
             for row in again:
                 values = {name: value for name, value in inserted(claim, row).items() if name != "key"}
-                db.execute(items.update().where(items.c.key == row.key).values(**values))
+                db.execute(items.update().where(items.c.key == row.key).values(**values, upload=None, gone=None))
+            self.replaced(db, replaced)
+            for some in pages(back):
+                db.execute(items.update().where(items.c.key.in_(some)).values(gone=None))
             for some in pages(gone):
                 db.execute(items.update().where(items.c.key.in_(some)).values(gone=True))
                 # What was never sent and is no longer there cannot be moved any more.
@@ -163,10 +172,10 @@ class Ledger(Accounts, Slices):
             found = db.execute(query).all()
         return [row_from(row, claim.collection.kind) for row in found], (found[-1].id if found else after)
 
-    def pending(self, claim: Claim, limit: int = PAGE) -> list[tuple[Row, Any, str]]:
-        """Written rows whose facts changed at the source since: (row, new facts, new facts_version)."""
+    def pending(self, claim: Claim, limit: int = PAGE) -> list[Pending]:
+        """Written rows whose facts changed at the source since, in the order they were listed first."""
         query = (
-            sa.select(*ROW_COLUMNS, items.c.pending_facts, items.c.pending_version)
+            sa.select(*ROW_COLUMNS, items.c.pending_facts, items.c.pending_version, items.c.pending_label)
             .where(items.c.slice == claim.slice, items.c.pending_version.is_not(None), items.c.state.in_(DONE))
             .order_by(items.c.id)
             .limit(limit)
@@ -174,11 +183,16 @@ class Ledger(Accounts, Slices):
         kind = claim.collection.kind
         with self._reading() as db:
             return [
-                (row_from(row, kind), load_facts(kind, row.pending_facts), row.pending_version)
+                Pending(
+                    row_from(row, kind),
+                    load_facts(kind, row.pending_facts),
+                    row.pending_version,
+                    row.label if row.pending_label is None else row.pending_label,
+                )
                 for row in db.execute(query)
             ]
 
-    def updated(self, claim: Claim, done: Sequence[tuple[Row, Any, str]]) -> None:
+    def updated(self, claim: Claim, done: Sequence[Pending]) -> None:
         """Record that changed facts stand at the destination too (or cannot, which is final as well)."""
         with self._transaction("updated") as db:
             deadline = self._renew(db, claim)
@@ -186,13 +200,15 @@ class Ledger(Accounts, Slices):
                 db,
                 [
                     {
-                        "at": row.key,
-                        "facts": dump_facts(row.item.kind, facts),
-                        "facts_version": version,
+                        "at": one.row.key,
+                        "facts": dump_facts(one.row.item.kind, one.facts),
+                        "facts_version": one.version,
+                        "label": one.label,
                         "pending_facts": None,
                         "pending_version": None,
+                        "pending_label": None,
                     }
-                    for row, facts, version in done
+                    for one in done
                 ],
             )
         claim.deadline = deadline
@@ -221,6 +237,7 @@ class Ledger(Accounts, Slices):
                 db,
                 [{"at": row.key, "facts": dump_facts(row.item.kind, row.item.facts)} for row in rows if row.enriched],
             )
+            _DESCRIBED.run(db, [{"at": row.key, **described(row.item)} for row in rows if row.redescribed])
         claim.deadline = deadline
         for row in rows:
             row.state = State.INTENDED
@@ -241,6 +258,9 @@ class Ledger(Accounts, Slices):
                             "receipt_size": one.receipt.size,
                             "evidence": one.receipt.evidence.value,
                             "tier": one.tier,
+                            "receipt_version": one.receipt.version,
+                            "receipt_place": None,
+                            "upload": None,
                         }
                         for one in done
                     ],

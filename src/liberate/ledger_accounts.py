@@ -131,7 +131,7 @@ class Accounts(Store):
     def named(self, account: int) -> list[Named]:
         """Every folder of the account that has a name at the destination."""
         with self._reading() as db:
-            query = sa.select(places).where(places.c.account == account).order_by(places.c.id)
+            query = sa.select(places).where(places.c.account == account, places.c.folder == "").order_by(places.c.id)
             return [named_from(row) for row in db.execute(query)]
 
     def name(self, account: int, path: tuple[str, ...], role: str | None, name: tuple[str, ...]) -> Named:
@@ -139,7 +139,7 @@ class Accounts(Store):
         with self._transaction("name") as db:
             text = json.dumps(path, ensure_ascii=False)
             query = sa.select(places).where(
-                places.c.account == account, places.c.path == text, places.c.role == (role or "")
+                places.c.account == account, places.c.path == text, places.c.role == (role or ""), places.c.folder == ""
             )
             found = db.execute(query).one_or_none()
             if found is None:
@@ -161,7 +161,7 @@ class Accounts(Store):
         with self._transaction("prepared") as db:
             account = sa.select(places.c.account).where(places.c.id == number).scalar_subquery()
             query = sa.select(places.c.id).where(
-                places.c.account == account, places.c.place == place, places.c.id != number
+                places.c.account == account, places.c.place == place, places.c.id != number, places.c.folder == ""
             )
             if db.scalar(query) is not None:
                 return False

@@ -66,12 +66,16 @@ class Row:
     digests: Mapping[str, str] = field(default_factory=dict)  # of what was read at the source
     receipt: str | None = None
     receipt_size: int | None = None
+    receipt_version: str = ""
+    receipt_place: int | None = None  # where the receipt is; None: in its place
+    upload: str | None = None  # "<bytes a piece> <id>" of a body that is sent in pieces
     evidence: Evidence = Evidence.NONE
     tier: str | None = None  # a liberate.mail.Sameness, once read back; or "missing"
     attempts: int = 0
     copy_of: str | None = None  # the key of the item this is a copy of
     enriched: bool = False  # its item's facts were completed when it was read
     refusal: ItemError | None = None  # why a row that is refused when it is listed cannot go
+    redescribed: bool = False  # the source described it anew when it was read
     folded: str | None = None  # the name as its place tells names apart; None for a place that numbers its items
 
 
@@ -98,6 +102,16 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A row that stands at the destination with facts that are no longer those of the source."""
+
+    row: Row
+    facts: Any
+    version: str  # of the facts
+    label: str  # its name at the source now
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """A source folder and the legal name it got, for ever."""
 
@@ -119,7 +133,7 @@ ROW_COLUMNS = tuple(
     for name in (
         "key", "item", "part", "version", "facts", "facts_version", "label", "item_size", "modified",
         "repeatable", "refs", "state", "place", "name", "mark", "size", "sha256", "forms", "receipt",
-        "receipt_size", "evidence", "tier", "attempts", "copy_of",
+        "receipt_size", "evidence", "tier", "attempts", "copy_of", "said", "receipt_version", "receipt_place", "upload",
     )
 )  # fmt: skip
 
@@ -143,7 +157,7 @@ def forms_text(digests: Mapping[str, str]) -> str | None:
 INSERTED = (
     "key", "account", "slice", "generation", "kind", "item", "part", "copy_of", "version", "facts", "facts_version",
     "label", "item_size", "modified", "repeatable", "refs", "state", "place", "attempts", "name", "folded",
-    "code", "why", "todo",
+    "code", "why", "todo", "said",
 )  # fmt: skip
 """The columns of a new line; the rest is empty."""
 
@@ -161,12 +175,10 @@ def inserted(claim: Claim, row: Row) -> dict[str, Any]:
         "item": item.id,
         "part": row.part,
         "copy_of": row.copy_of,
-        "version": item.version,
+        **described(item),
         "facts": dump_facts(item.kind, item.facts),
         "facts_version": item.facts_version,
         "label": item.name,
-        "item_size": item.size,
-        "modified": None if item.modified is None else item.modified.timestamp(),
         "repeatable": item.repeatable,
         "refs": json.dumps(item.refs) if item.refs else None,
         "state": row.state.value,
@@ -177,6 +189,16 @@ def inserted(claim: Claim, row: Row) -> dict[str, Any]:
         "code": None if refusal is None else refusal.code,
         "why": None if refusal is None else refusal.why,
         "todo": None if refusal is None else refusal.todo,
+    }
+
+
+def described(item: Item) -> dict[str, Any]:
+    """The values that change with an item's bytes."""
+    return {
+        "version": item.version,
+        "item_size": item.size,
+        "modified": None if item.modified is None else item.modified.timestamp(),
+        "said": json.dumps(dict(item.digests)) if item.digests else None,
     }
 
 
@@ -192,7 +214,8 @@ def row_from(found: Any, kind: Kind, prefix: str = "") -> Row:
     values = found._mapping
     (
         key, item, part, version, facts, facts_version, label, item_size, modified, repeatable, refs, state, place,
-        name, mark, size, sha256, forms, receipt, receipt_size, evidence, tier, attempts, copy_of,
+        name, mark, size, sha256, forms, receipt, receipt_size, evidence, tier, attempts, copy_of, said,
+        receipt_version, receipt_place, upload,
     ) = (values[prefix + column.name] for column in ROW_COLUMNS)  # fmt: skip
     digests = {"sha256": sha256} if sha256 else {}
     if forms:
@@ -204,6 +227,7 @@ def row_from(found: Any, kind: Kind, prefix: str = "") -> Row:
         label,
         item_size,
         None if modified is None else datetime.fromtimestamp(modified, UTC),
+        json.loads(said) if said else {},
         refs=tuple(json.loads(refs)) if refs else (),
         facts=load_facts(kind, facts),
         facts_version=facts_version,
@@ -211,7 +235,8 @@ def row_from(found: Any, kind: Kind, prefix: str = "") -> Row:
     )
     return Row(
         key, described, part, State(state), place, name or "", mark, size, digests, receipt, receipt_size,
-        Evidence(evidence) if evidence else Evidence.NONE, tier, attempts, copy_of,
+        receipt_version or "", receipt_place, upload, Evidence(evidence) if evidence else Evidence.NONE, tier,
+        attempts, copy_of,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA = 1
+SCHEMA = 2
 
 metadata = sa.MetaData()
 _Text, _Int, _Float, _Bool = sa.Text, sa.Integer, sa.Float, sa.Boolean
@@ -50,7 +50,9 @@ places = sa.Table(  # also the table of names: what a folder is called here and 
     sa.Column("role", _Text, nullable=False),  # "" for none
     sa.Column("name", _Text, nullable=False),  # legal path, JSON
     sa.Column("place", _Text),  # the destination's word for it, once made
-    sa.UniqueConstraint("account", "path", "role"),
+    sa.Column("folder", _Text, nullable=False, server_default=""),  # key of the item that it is; "" if named by path
+    sa.Column("undated", _Bool, nullable=False, server_default=sa.false()),  # its time has to be set (again)
+    sa.UniqueConstraint("account", "path", "role", "folder"),
 )
 
 slices = sa.Table(
@@ -89,8 +91,10 @@ items = sa.Table(
     sa.Column("facts_version", _Text, nullable=False),
     sa.Column("pending_facts", _Text),
     sa.Column("pending_version", _Text),
+    sa.Column("pending_label", _Text),  # its new name at the source, where it has one
     sa.Column("label", _Text, nullable=False),
     sa.Column("item_size", _Id),
+    sa.Column("said", _Text),  # digests that the source gives, JSON
     sa.Column("modified", _Float),
     sa.Column("repeatable", _Bool, nullable=False),
     sa.Column("refs", _Text),
@@ -104,6 +108,10 @@ items = sa.Table(
     sa.Column("forms", _Text),
     sa.Column("receipt", _Text),
     sa.Column("receipt_size", _Id),
+    sa.Column("receipt_version", _Text),
+    sa.Column("receipt_place", _Id),  # where the receipt is, while that is not yet (or no longer) its place
+    sa.Column("upload", _Text),  # a body that is sent in pieces: "<bytes a piece> <id>"
+    sa.Column("noted", _Bool),  # its comments stand at the destination
     sa.Column("evidence", _Text),
     sa.Column("tier", _Text),
     sa.Column("attempts", _Int, nullable=False),
@@ -127,6 +135,26 @@ _NAMED = items.c.folded.is_not(None)
 sa.Index("items_named", items.c.place, items.c.folded, info={"where": _NAMED})
 _COPY = items.c.copy_of.is_not(None)
 sa.Index("items_copies", items.c.copy_of, info={"where": _COPY})
+UNDATED = places.c.undated == sa.true()
+sa.Index("places_folder", places.c.folder, info={"where": places.c.folder != sa.literal_column("''")})
+
+shares = sa.Table(  # who may see what, and what became of it
+    "shares",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("account", _Id, nullable=False),
+    sa.Column("item", _Text, nullable=False),  # key
+    sa.Column("grant", _Text, nullable=False),  # a liberate.files.Grant, JSON
+    sa.Column("state", _Text, nullable=False),  # listed, written, refused, skipped, or gone: to be taken away again
+    sa.Column("to", _Text),  # what it is there: user, group, link, outsider
+    sa.Column("name", _Text),  # and to whom
+    sa.Column("receipt", _Text),  # the destination's id of the share
+    sa.Column("code", _Text),
+    sa.Column("why", _Text),
+    sa.Column("todo", _Text),
+    sa.UniqueConstraint("item", "grant"),
+)
+sa.Index("shares_account", shares.c.account, shares.c.state)
 
 
 def tune(engine: sa.Engine) -> None:
@@ -135,7 +163,7 @@ def tune(engine: sa.Engine) -> None:
     WAL with synchronous=NORMAL survives the death of the process; a power cut may lose the last
     commits, which costs a question to the destination and nothing else.
     """
-    for index in items.indexes:
+    for index in (*items.indexes, *places.indexes):
         if "where" in index.info:  # said for this database only: SQLAlchemy loads each dialect that is named
             index.dialect_options[engine.dialect.name]["where"] = index.info["where"]
     if engine.dialect.name != "sqlite":

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from liberate.body import SpooledMail, StreamBody, checked, refusal, whole
+from liberate.body import SpooledMail, StreamBody, agrees, checked, refusal, whole
 from liberate.connector import (
     Change,
     Copies,
+    Describes,
     Evidence,
+    Item,
     Kind,
     Loaded,
     Outcome,
@@ -153,7 +155,7 @@ class Sending(Turn):
                     row.item = one.item
                 if isinstance(one.body, ItemError):
                     self._unread(row, one.body)
-                elif one.body is not None and one.item.size is not None and len(one.body) != one.item.size:
+                elif one.body is not None and not _as_told(one.body, one.item):
                     again.append(row)
                 else:
                     yield row, None if one.body is None or len(one.body) > limit else one.body
@@ -175,20 +177,31 @@ class Sending(Turn):
     def _read_again(self, source: Source, row: Row, limit: int) -> Iterator[tuple[Row, bytes | None]]:
         """A body whose size is not the one listed gets a second chance, then is refused."""
         try:
-            yield row, whole(checked(source.read(row.item), row.item.size), limit)
+            self._describe_anew(row)
+            yield row, whole(checked(source.read(row.item), row.item.size, row.item.digests), limit)
         except IntegrityError as error:
             self._refuse(row, refusal(error), None)
         except ItemError as error:
             self._unread(row, error)
 
+    def _describe_anew(self, row: Row) -> None:
+        """Ask the source what an item is like now whose bytes were not as it says."""
+        source = self._ends.source
+        if not isinstance(source, Describes):
+            return
+        now = source.describe(row.item)
+        old = row.item
+        if (now.version, now.size, dict(now.digests)) != (old.version, old.size, dict(old.digests)):
+            row.item = replace(old, version=now.version, size=now.size, digests=now.digests, modified=now.modified)
+            row.redescribed = True
+
     def _write_alone(self, row: Row) -> None:
         """Write one row as a stream; a body that arrives damaged is read once more."""
         for attempt in (1, 2):
             try:
-                if row.item.kind is Kind.MAIL:
-                    self._write_spooled(row)
-                else:
-                    self._write_streamed(row)
+                if attempt == 2:
+                    self._describe_anew(row)
+                self._write_large(row)
             except IntegrityError as error:
                 if attempt == 2:
                     self._refuse(row, refusal(error), None)
@@ -199,9 +212,15 @@ class Sending(Turn):
                 break
         self._flush()
 
+    def _write_large(self, row: Row) -> None:
+        if row.item.kind is Kind.MAIL:
+            self._write_spooled(row)
+        else:
+            self._write_streamed(row)
+
     def _write_spooled(self, row: Row) -> None:
         item = row.item
-        chunks = checked(self._ends.source.read(item), item.size, item.digests.get("sha256"))
+        chunks = checked(self._ends.source.read(item), item.size, item.digests)
         crlf = self._ends.destination.line_ends == "crlf"
         with SpooledMail(chunks, self._desk.scratch, crlf=crlf) as body:
             row.size, row.digests = body.size, body.digests
@@ -218,7 +237,7 @@ class Sending(Turn):
 
     def _write_streamed(self, row: Row) -> None:
         item = row.item
-        body = StreamBody(checked(self._ends.source.read(item), item.size, item.digests.get("sha256")), item.size)
+        body = StreamBody(checked(self._ends.source.read(item), item.size, item.digests), item.size)
         self._mark([row])
         self._ledger.intend(self._claim, [row])
         receipt = self._ends.destination.write(self._slot(row), body)
@@ -276,8 +295,9 @@ class Sending(Turn):
             destination = self._ends.destination
             if isinstance(destination, Updates):
                 changes = []
-                for row, facts, version in pending:
-                    fresh = replace(row.item, facts=facts, facts_version=version)
+                for one in pending:
+                    row = one.row
+                    fresh = replace(row.item, facts=one.facts, facts_version=one.version)
                     for there in (row, *self._ledger.copies_of(row.key, row.item.kind)):
                         slot = self._slot(replace(there, item=fresh))
                         receipt = Receipt(there.receipt or "", slot.place, there.receipt_size)
@@ -288,6 +308,10 @@ class Sending(Turn):
             self.progressed = True
             if self._stopping():
                 return
+
+
+def _as_told(body: bytes, item: Item) -> bool:
+    return item.size in (None, len(body)) and agrees(body, item.digests)
 
 
 def _digests(kind: Kind, body: bytes, wire: bytes) -> dict[str, str]:

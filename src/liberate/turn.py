@@ -21,6 +21,7 @@ from liberate.connector import (
 )
 from liberate.errors import ItemError, LiberateError
 from liberate.events import Moved, Observer, Refused, ignore
+from liberate.files import FilePolicy
 from liberate.labels import LeftOut, MailPolicy, Placement, place
 from liberate.ledger import Ledger
 from liberate.ledger_rows import PAGE, Claim, Refusal, Row, Written
@@ -40,6 +41,8 @@ class Terms:
 
     mail: MailPolicy = field(default_factory=MailPolicy)
     evidence: Evidence = Evidence.SIZE  # or READ_BACK: each item is read back before the next chunk is listed
+    files: FilePolicy = field(default_factory=FilePolicy)
+    moving: frozenset[str] = frozenset()  # accounts that the plan moves from this source, as same_name() gives them
 
 
 class Ends(Protocol):

@@ -93,9 +93,9 @@ def test_a_body_of_another_size_than_said_is_noticed(said: int) -> None:
 
 def test_a_body_of_other_bytes_than_said_is_noticed() -> None:
     digest = hashlib.sha256(b"abc").hexdigest()
-    assert b"".join(checked([b"ab", b"c"], 3, digest)) == b"abc"
+    assert b"".join(checked([b"ab", b"c"], 3, {"sha256": digest})) == b"abc"
     with pytest.raises(IntegrityError):
-        list(checked([b"ab", b"d"], 3, digest))
+        list(checked([b"ab", b"d"], 3, {"sha256": digest}))
 
 
 def test_more_than_fits_is_not_held() -> None:
