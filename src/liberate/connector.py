@@ -381,6 +381,9 @@ class Share:
 class Shares(Protocol):
     """A destination whose items can be shared with others."""
 
+    share_rate: tuple[int, float] | None
+    """How many shares one account may make in how many seconds, as far as that is known; None: as many as it likes."""
+
     def share(self, receipt: Receipt, share: Share) -> str:
         """Make the share, or find it again; its id there. Without mail to anybody.
 

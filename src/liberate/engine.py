@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from liberate.connector import Collection, Destination, Kind, Source, Surveys
+from liberate.closing import Closing
+from liberate.connector import Collection, Destination, Kind, Source, Spacious, Surveys
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
 from liberate.events import Event, Finished, Observer, Planned, Stopped, Waiting
 from liberate.job import SliceRun
@@ -26,11 +27,13 @@ from liberate.ledger import Ledger
 from liberate.ledger_rows import Claim, LeaseLost
 from liberate.moves import Move
 from liberate.places import Places
+from liberate.sharing import Directory
 from liberate.tree_job import TreeRun
 from liberate.turn import Desk
 
 WORKERS = 8
 WORKERS_AN_ACCOUNT = 4  # services limit the connections and requests of one account
+CLOSE = (0, False)  # the task of an account's last things: no slice has the number 0
 COUNTS_DIFFER = "counts-differ"
 PATIENCE = 300.0  # seconds an account is tried again without anything moving, before the run leaves it
 _T = TypeVar("_T")
@@ -51,6 +54,7 @@ class Work:
     running: int = 0
     served: int = 0  # the turn in which it was last taken up
     recount: bool = True  # rows came or went since they were last counted by folder
+    closed: bool = False  # its last things were done or begun: those that wait until all else is there
     over: bool = False  # nothing left, or nothing possible in this run
     failure: LiberateError | None = None
 
@@ -135,6 +139,7 @@ class Engine:
         ledger: Ledger,
         moves: list[Move],
         desk: Callable[[Move], Desk],
+        directory: Directory | None = None,
         *,
         observer: Observer,
         stop: Callable[[], bool],
@@ -144,6 +149,7 @@ class Engine:
     ) -> None:
         self._ledger = ledger
         self._desk = desk  # asked for at each turn of a slice
+        self._directory = directory or Directory()
         self._observer = observer
         self._asked_to_stop = stop
         self._patience = patience
@@ -263,6 +269,10 @@ class Engine:
             if again is not None and not work.over:
                 work.todo.append(again)
             last = work.discovered and not work.todo and not work.running and not work.over
+            if last and not work.closed and Kind.FILE in work.move.route.kinds:
+                work.closed = True
+                work.todo.append(CLOSE)
+                last = False
             if last:
                 work.over = True
             self._change.notify_all()
@@ -314,6 +324,8 @@ class Engine:
                 self._discover(opened, work)
                 return None
             try:
+                if task == CLOSE:
+                    return None if self._close(opened, work) else task
                 return None if self._slice(opened, work, task) else task
             except LeaseLost as error:
                 raise TransientError(str(error), retry_after=0.0) from error
@@ -353,7 +365,8 @@ class Engine:
         if isinstance(source, Surveys):
             survey = source.survey()
             self._ledger.surveyed(work.account, survey)
-            total = survey.items
+            total = survey.items if survey.items is not None else total
+            self._look_for_room(opened, work, survey.bytes)
         numbers = self._ledger.collections(work.account, found)
         vanished = [n for n in self._ledger.slices_of(work.account) if n not in set(numbers)]
         moved, size = self._ledger.moved(work.account)
@@ -362,6 +375,20 @@ class Engine:
             work.todo.extend([(number, True) for number in numbers] + [(number, False) for number in vanished])
             work.discovered = True
             self._change.notify_all()
+
+    def _look_for_room(self, opened: Opened, work: Work, held: int | None) -> None:
+        """Stop before the first byte where the destination surely has too little room for what is still to come."""
+        if held is None or Kind.FILE not in work.move.route.kinds:
+            return
+        destination = opened.destination
+        room = destination.room() if isinstance(destination, Spacious) else None
+        _, moved = self._ledger.moved(work.account)
+        if room is not None and held - moved > room:
+            raise AccountError(
+                "no-room",
+                f"The source holds {held - moved:,} bytes that have not moved, and there is room for {room:,} only.",
+                "Give the account more room at the destination, then run the same command again.",
+            )
 
     def _slice(self, opened: Opened, work: Work, task: tuple[int, bool]) -> bool:
         """One turn at a slice; whether it is finished."""
@@ -386,6 +413,17 @@ class Engine:
             with suppress(LiberateError):
                 self._ledger.release(claim)
         return finished
+
+    def _close(self, opened: Opened, work: Work) -> bool:
+        """Do the last things for an account of files; whether they are done."""
+        closing = Closing(self._desk(work.move), opened, work.account, self._directory, relisted=work.recount)
+        try:
+            return closing.run()
+        finally:
+            if closing.progressed:
+                self.changed = True
+                opened.since = self._monotonic()
+                opened.backoff.moved()
 
     def _heartbeat(self) -> None:
         """Renew the leases of workers that are busy with one long item or listing."""

@@ -70,7 +70,16 @@ class Finished:
     account: str
 
 
-Event: TypeAlias = Planned | Moved | Refused | Checked | Waiting | Stopped | Finished
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """Everything is there, and now it is shared with those who could see it before."""
+
+    account: str
+    shares: int
+    rate: tuple[int, float] | None  # how many the destination allows in how many seconds; None: any number
+
+
+Event: TypeAlias = Planned | Moved | Refused | Checked | Waiting | Stopped | Finished | Sharing
 
 
 class Observer(Protocol):

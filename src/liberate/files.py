@@ -104,6 +104,12 @@ class FilePolicy:
     shares: frozenset[Shared] = frozenset()
     comments: Literal["skip", "copy"] = "skip"
 
+    def said(self) -> list[object]:
+        """What differs from the usual, for a plan's digest: nothing where all is as usual."""
+        if self == FilePolicy():
+            return []
+        return [[self.trashed, self.others, self.deleted, sorted(self.shares), self.comments]]
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

@@ -38,6 +38,7 @@ from liberate.ledger_rows import (
     skipped_line,
 )
 from liberate.ledger_schema import TO_SEND, WAS_SKIPPED, items, places
+from liberate.ledger_shares import SharesOfLedger
 from liberate.ledger_store import Many
 from liberate.ledger_trees import Trees
 
@@ -63,7 +64,7 @@ _REFUSED = _update("state", "code", "why", "todo", "kept")
 _VERIFIED = _update("tier", "state", "evidence")
 
 
-class Ledger(Accounts, Trees):
+class Ledger(Accounts, Trees, SharesOfLedger):
     """The ledger of one job, in SQLite or PostgreSQL. Thread-safe; open one a process."""
 
     def known(self, keys: Sequence[str]) -> dict[str, tuple[str, str, State, int | None]]:

@@ -211,7 +211,12 @@ class Trees(Slices):
         query = (
             sa.select(*ROW_COLUMNS, places.c.place.label("where"))
             .join(places, items.c.place == places.c.id)
-            .where(items.c.account == account, items.c.gone.is_(True), items.c.state.in_(DONE))
+            .where(
+                items.c.account == account,
+                items.c.gone.is_(True),
+                items.c.state.in_(DONE),
+                sa.func.coalesce(items.c.code, "") != "gone-and-kept",
+            )
             .order_by(items.c.id.desc())
         )
         with self._reading() as db:
@@ -230,6 +235,11 @@ class Trees(Slices):
                     )
                 )  # fmt: skip
                 db.execute(places.update().where(places.c.folder.in_(some)).values(place=None, undated=False))
+
+    def stays(self, key: str, code: str, why: str, todo: str) -> None:
+        """Note something about a row that stands at the destination; once noted it is not looked at again for that."""
+        with self._transaction("stays") as db:
+            db.execute(items.update().where(items.c.key == key).values(code=code, why=why, todo=todo))
 
     # Times ---------------------------------------------------------------------------------------
 

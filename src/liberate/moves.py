@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from liberate.connector import Account, Connector, Kind
 from liberate.errors import PlanError
+from liberate.files import FilePolicy
 from liberate.labels import LabelPolicy, MailPolicy
 from liberate.people import AnySecret, Person, same_name
 from liberate.problems import did_you_mean
@@ -47,6 +48,7 @@ class Route:
     destination: Connection
     kinds: frozenset[Kind]
     mail: MailPolicy = field(default_factory=MailPolicy)
+    files: FilePolicy = field(default_factory=FilePolicy)
     evidence: EvidenceWanted = "size"
 
     @property
@@ -74,11 +76,11 @@ class Move:
 
     def source_account(self) -> Account:
         """The account to read. Raises PlanError if its password cannot be had."""
-        return Account(self.person.source, reveal(self._secret("source")))
+        return Account(self.person.source, reveal(self._secret("source")), self.person.kind)
 
     def destination_account(self) -> Account:
         """The account to write to. Raises PlanError if its password cannot be had."""
-        return Account(self.person.destination, reveal(self._secret("destination")))
+        return Account(self.person.destination, reveal(self._secret("destination")), self.person.kind)
 
     def _secret(self, side: Literal["source", "destination"]) -> AnySecret | None:
         own = self.person.source_secret if side == "source" else self.person.destination_secret
@@ -96,14 +98,16 @@ class Plan:
     ledger: str | None  # a database's URL without a password in it; None: a file in job_dir
     connections: Mapping[str, Connection]
     routes: tuple[Route, ...]
-    people: tuple[Person, ...]
+    people: tuple[Person, ...]  # those whom this run moves
+    everybody: tuple[Person, ...] = ()  # all of the people table: who is who at the destination
     phases: frozenset[str] = frozenset()  # the people's phases whose turn it is; empty: all
 
     def moves(self) -> Iterator[Move]:
         """What is to be carried out: each route with each person who is not skipped and whose phase it is."""
         for route in self.routes:
             for person in self.people:
-                if person.action == "move" and (not self.phases or person.phase in self.phases):
+                moves = person.action == "move" and person.kind != "group"  # such a row says who becomes which group
+                if moves and (not self.phases or person.phase in self.phases):
                     yield Move(route, person, len(self.routes) > 1)
 
     def digest(self) -> str:
@@ -112,7 +116,13 @@ class Plan:
             "name": self.name,
             "connections": {n: said(c) for n, c in sorted(self.connections.items())},
             "routes": [
-                [r.key, sorted(r.kinds), [r.mail.labels, r.mail.spam, r.mail.trash, r.mail.drafts], r.evidence]
+                [
+                    r.key,
+                    sorted(r.kinds),
+                    [r.mail.labels, r.mail.spam, r.mail.trash, r.mail.drafts],
+                    r.evidence,
+                    *r.files.said(),
+                ]
                 for r in self.routes
             ],
             "people": sorted([p.source, p.destination, p.kind, p.phase, p.action] for p in self.people),
@@ -135,7 +145,7 @@ class Plan:
                     raise PlanError(f'Nobody called "{name}" moves by this plan.{did_you_mean(name, known)}')
             keys = {same_name(name) for name in wanted}
             people = tuple(p for p in moving if keys & {same_name(p.source), same_name(p.destination)})
-            plan = replace(plan, people=people)
+            plan = replace(plan, people=people, everybody=plan.everybody or plan.people)
         chosen = frozenset(phases)
         for phase in sorted(chosen - {p.phase for p in self.people}):
             known = {p.phase for p in self.people if p.phase}

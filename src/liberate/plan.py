@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -18,6 +18,7 @@ from liberate import registry
 from liberate.connector import Connector, Kind
 from liberate.endpoints import plan_for
 from liberate.errors import PlanError
+from liberate.files import FilePolicy, Shared
 from liberate.labels import LabelPolicy, MailPolicy
 from liberate.moves import PARALLEL, Connection, EvidenceWanted, Move, Plan, Route, SkipOrCopy, side_of_password
 from liberate.people import Person, read_people, same_name
@@ -55,6 +56,19 @@ class RouteTable(Settings):
     spam: SkipOrCopy = Field("skip", description="whether mail in Spam comes along")
     trash: SkipOrCopy = Field("copy", description="whether mail in Trash comes along")
     drafts: SkipOrCopy = Field("copy", description="whether drafts come along")
+    trashed: SkipOrCopy = Field("skip", description="whether files in the trash come along")
+    others: Literal["list", "copy"] = Field(
+        "list", description="files of people whom the plan does not move: listed in the report, or copied as well"
+    )
+    deleted: Literal["keep", "trash"] = Field(
+        "keep",
+        description="what becomes of a file that was moved and is then deleted at the source: it stays, or it goes to "
+        "the destination's trash if nobody changed it there",
+    )
+    shares: list[Shared] = Field(
+        [], description="whom files are shared with again: people, groups, links, outsiders; without it, nobody"
+    )
+    comments: SkipOrCopy = Field("skip", description="whether comments and descriptions of files come along")
     evidence: EvidenceWanted = Field(
         "size", description="what proves each item while it moves: its size at the destination, or reading it back"
     )
@@ -123,6 +137,7 @@ class _Loader:
             connections=MappingProxyType(connections),
             routes=tuple(routes),
             people=people,
+            everybody=people,
             phases=frozenset(file.people.phases),
         )
 
@@ -209,7 +224,8 @@ class _Loader:
                 continue
             kinds = self._kinds(key, table, source.connector, destination.connector)
             mail = MailPolicy(table.labels, table.spam, table.trash, table.drafts)
-            route = Route(source, destination, kinds, mail, table.evidence)
+            files = FilePolicy(table.trashed, table.others, table.deleted, frozenset(table.shares), table.comments)
+            route = Route(source, destination, kinds, mail, files, table.evidence)
             if any(earlier.key == route.key for earlier in routes):
                 self._problem(key, f"From {source.name} to {destination.name} there already is a route. Join the two.")
             routes.append(route)

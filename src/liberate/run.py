@@ -18,8 +18,10 @@ from liberate.events import Observer, ignore
 from liberate.hold import Hold, refuse_network_folder
 from liberate.ledger import Ledger
 from liberate.moves import Move, Plan
+from liberate.people import same_name
 from liberate.rejects import Rejects
 from liberate.report import Report
+from liberate.sharing import Directory
 from liberate.turn import Desk, Terms
 from liberate.verifier import Verifier
 
@@ -47,8 +49,11 @@ def migrate(
     with _ledger(plan, step) as ledger:
         run = ledger.began("migrate")
 
+        everybody = plan.everybody or plan.people
+        moving = frozenset(same_name(one.source) for one in everybody if one.action == "move" and one.kind != "group")
+
         def desk(move: Move) -> Desk:
-            terms = Terms(move.route.mail, Evidence(move.route.evidence))
+            terms = Terms(move.route.mail, Evidence(move.route.evidence), move.route.files, moving)
             rejects = Rejects(plan.job_dir / "rejects")
             return Desk(
                 ledger,
@@ -59,9 +64,13 @@ def migrate(
                 engine.tell,
                 engine.stopping,
                 step=step,
+                account_name=move.person.source,
             )
 
-        engine = Engine(ledger, moves, desk, observer=observer, stop=stop, workers=workers, patience=patience)
+        directory = Directory.of(everybody)
+        engine = Engine(
+            ledger, moves, desk, directory, observer=observer, stop=stop, workers=workers, patience=patience
+        )
         works = engine.run()
         interrupted = stop() and not all(work.over for work in works)
         ledger.ended(run, interrupted)

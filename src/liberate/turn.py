@@ -61,7 +61,7 @@ class Desk:
     """What a slice's worker has at hand."""
 
     ledger: Ledger
-    account: str  # the account's name at the source: for keys, events and rejects/
+    account: str  # what the account is called before people: for events and rejects/
     terms: Terms
     scratch: Path  # a folder for bodies too large for memory
     rejects: Rejects
@@ -71,6 +71,7 @@ class Desk:
     step: Callable[[str], None] = lambda _what: None
     seconds: float = SLICE_SECONDS
     bytes: int = SLICE_BYTES
+    account_name: str = ""  # at the source
 
 
 class Turn:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from liberate.connector import Connector, Kind
+from liberate.files import FilePolicy
 from liberate.labels import MailPolicy
 from liberate.moves import Connection, EvidenceWanted, Plan, Route
 from liberate.people import Person
@@ -23,6 +24,7 @@ def plan(
     people: Iterable[Person | tuple[str, str]] = (("", ""),),
     kinds: Iterable[Kind] = tuple(Kind),
     mail: MailPolicy | None = None,
+    files: FilePolicy | None = None,
     evidence: EvidenceWanted = "size",
     ledger: str | None = None,
     max_parallel: int = 8,
@@ -33,5 +35,5 @@ def plan(
         Connection("to", destination, destination_settings or NoSettings(), max_parallel),
     ]
     who = tuple(one if isinstance(one, Person) else Person(*one) for one in people)
-    route = Route(ends[0], ends[1], frozenset(kinds), mail or MailPolicy(), evidence)
+    route = Route(ends[0], ends[1], frozenset(kinds), mail or MailPolicy(), files or FilePolicy(), evidence)
     return Plan(job.name, job.absolute(), ledger, {end.name: end for end in ends}, (route,), who)

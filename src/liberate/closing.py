@@ -1,0 +1,198 @@
+"""The last things for an account of files, when all else is there: comments, shares, what is gone, folder times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from liberate.connector import (
+    CHANGED_THERE,
+    Annotates,
+    Change,
+    Place,
+    Receipt,
+    Removes,
+    Shares,
+    Slot,
+    TakesNotes,
+    Updates,
+)
+from liberate.errors import ItemError
+from liberate.events import Sharing
+from liberate.files import FileFacts
+from liberate.ledger_rows import Row
+from liberate.ledger_shares import GONE
+from liberate.sharing import Directory, share_of
+from liberate.turn import Desk, Ends
+
+_TOGETHER = 100  # folders whose times are set with one call
+
+
+def receipt_at(row: Row, place: Place) -> Receipt:
+    """What the ledger recorded of a row that stands in `place`."""
+    return Receipt(row.receipt or "", place, row.receipt_size, row.digests, row.evidence, row.receipt_version)
+
+
+def slot_at(row: Row, place: Place) -> Slot:
+    """The slot of such a row; its item has the size and digests of what was written."""
+    item = row.item
+    described = type(item)(
+        item.id, item.kind, item.version, item.name, row.size, item.modified, row.digests, item.refs, item.facts,
+        item.facts_version, item.repeatable,
+    )  # fmt: skip
+    return Slot(described, place, row.name, row.key)
+
+
+class Closing:
+    """One turn at an account's last things. Each may be repeated; what is done is recorded and not done again."""
+
+    def __init__(self, desk: Desk, ends: Ends, account: int, directory: Directory, *, relisted: bool) -> None:
+        self._desk = desk
+        self._ends = ends
+        self._account = account
+        self._directory = directory
+        self._relisted = relisted
+        self._ledger = desk.ledger
+        self.progressed = False
+
+    def run(self) -> bool:
+        """Do them; False if the run was asked to stop before the last."""
+        policy = self._desk.terms.files
+        if policy.deleted == "trash":
+            self._remove()
+        if policy.comments == "copy":
+            self._annotate()
+        self._share()
+        if not self._desk.stop():
+            self._date()
+        return not self._desk.stop()
+
+    # What the source no longer has ---------------------------------------------------------------
+
+    def _remove(self) -> None:
+        for row, place in self._ledger.gone_rows(self._account):
+            if self._desk.stop():
+                return
+            destination = self._ends.destination
+            if not isinstance(destination, Removes):
+                return
+            try:
+                self._desk.step("before remove")
+                destination.remove(slot_at(row, place), receipt_at(row, place))
+                self._desk.step("after remove")
+            except ItemError as error:
+                why = "It was deleted at the source, and somebody changed it at the destination: it stays there."
+                if error.code != CHANGED_THERE:
+                    why = error.why
+                self._ledger.stays(row.key, "gone-and-kept", why, "Delete it by hand if nobody needs it.")
+                continue
+            why = "It was deleted at the source, and is in the trash of the destination now."
+            self._ledger.removed(self._account, [row.key], "removed-with-source", why)
+            self.progressed = True
+
+    # Comments ------------------------------------------------------------------------------------
+
+    def _annotate(self) -> None:
+        while rows := self._ledger.without_notes(self._account):
+            source, destination = self._ends.source, self._ends.destination
+            if not isinstance(source, Annotates) or not isinstance(destination, TakesNotes):
+                return
+            for row, place in rows:
+                if self._desk.stop():
+                    return
+                try:
+                    if notes := source.notes(row.item):
+                        destination.annotate(receipt_at(row, place), notes)
+                except ItemError as error:
+                    self._ledger.stays(row.key, "comments-refused", error.why, error.todo)
+                self._ledger.noted([row.key])
+                self.progressed = True
+
+    # Shares --------------------------------------------------------------------------------------
+
+    def _share(self) -> None:
+        policy = self._desk.terms.files
+        if self._relisted:
+            self._ledger.list_shares(self._account)
+        if not policy.shares and not self._ledger.count_shares(self._account):
+            return
+        self._ledger.again_by_policy(self._account)
+        self._unshare()
+        self._decide()
+        waiting = self._ledger.count_shares(self._account)
+        if not waiting:
+            return
+        destination = self._ends.destination
+        if not isinstance(destination, Shares):
+            return
+        self._desk.observer(Sharing(self._desk.account, waiting, destination.share_rate))
+        while some := self._ledger.to_share(self._account):
+            for one in some:
+                if self._desk.stop():
+                    return
+                share = share_of(one.grant, self._desk.account_name, self._directory, policy)
+                if isinstance(share, ItemError):  # the plan is the same within a run
+                    self._ledger.not_shared([(one.number, share, False)])
+                    continue
+                self._desk.step("before share")
+                try:
+                    made = destination.share(receipt_at(one.row, one.place), share)
+                except ItemError as error:
+                    self._ledger.not_shared([(one.number, error, True)])
+                else:
+                    self._desk.step("after share")
+                    self._ledger.shared(one.number, share.to, share.name, made)
+                self.progressed = True
+
+    def _decide(self) -> None:
+        """Sort out what the route does not want, so that what is left can be counted and forecast."""
+        policy = self._desk.terms.files
+        after = 0
+        while some := self._ledger.to_share(self._account, after=after):
+            after = some[-1].number
+            left = []
+            for one in some:
+                share = share_of(one.grant, self._desk.account_name, self._directory, policy)
+                if isinstance(share, ItemError):
+                    left.append((one.number, share, share.code == "group-unknown"))
+            if left:
+                self._ledger.not_shared(left)
+
+    def _unshare(self) -> None:
+        """Take away what the source does not share any more."""
+        gone = self._ledger.made_shares(self._account, GONE)
+        if not gone:
+            return
+        destination = self._ends.destination
+        if isinstance(destination, Shares):
+            for number, share in gone:
+                try:
+                    destination.unshare(share)
+                except ItemError:
+                    continue
+                self._ledger.unshared([number])
+                self.progressed = True
+
+    # Times ---------------------------------------------------------------------------------------
+
+    def _date(self) -> None:
+        """Set folder times, deepest first: whatever is put into a folder changes its own."""
+        folders = self._ledger.undated(self._account)
+        if not folders:
+            return
+        destination = self._ends.destination
+        if isinstance(destination, Updates):
+            changes = self._changes(folders)
+            while some := list(islice(changes, _TOGETHER)):
+                for _slot, _outcome in destination.update(some):
+                    pass  # a folder that its owner deleted there has no time
+                if self._desk.stop():
+                    return
+        self._ledger.dated(self._account)
+
+    @staticmethod
+    def _changes(folders: list[tuple[Row, Place]]) -> Iterator[Change]:
+        for row, place in folders:
+            facts = row.item.facts
+            before = FileFacts(facts.parent, folder=True) if isinstance(facts, FileFacts) else FileFacts(folder=True)
+            yield Change(slot_at(row, place), receipt_at(row, place), before)

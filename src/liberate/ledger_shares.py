@@ -1,0 +1,131 @@
+"""The ledger's part for sharing: which permissions there are, and what became of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from liberate.connector import Kind, Place
+from liberate.errors import ItemError
+from liberate.files import Grant, Role
+from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Row, State, row_from
+from liberate.ledger_schema import items, places, shares
+from liberate.ledger_store import Store
+
+GONE = "gone"  # the state of a share that we made and that the source has no more
+_NOT_MADE = (State.LISTED.value, State.SKIPPED.value, State.REFUSED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class ToShare:
+    """A permission on something that stands at the destination."""
+
+    number: int
+    grant: Grant
+    row: Row
+    place: Place
+
+
+def _grant(text: str) -> Grant:
+    to, name, role, expires = json.loads(text)
+    return Grant(to, name, Role(role), datetime.fromisoformat(expires) if expires else None)
+
+
+class SharesOfLedger(Store):
+    """What the ledger knows of permissions."""
+
+    def list_shares(self, account: int) -> None:
+        """Bring the permissions in line with what the account's items say; what is known already stays known."""
+        wanted: dict[str, set[str]] = {}
+        query = sa.select(items.c.key, items.c.facts).where(
+            items.c.account == account, items.c.state.in_(DONE), items.c.gone.is_not(True),
+            items.c.facts.like('%"grants":%'),
+        )  # fmt: skip
+        with self._transaction("list shares") as db:
+            for key, facts in db.execute(query.execution_options(yield_per=PAGE)):
+                grants = json.loads(facts)["grants"]
+                wanted[key] = {json.dumps(grant, ensure_ascii=False) for grant in grants}
+            have = db.execute(
+                sa.select(shares.c.id, shares.c.item, shares.c.grant, shares.c.state).where(shares.c.account == account)
+            ).all()
+            for number, item, grant, state in have:
+                if grant in wanted.get(item, ()):
+                    wanted[item].discard(grant)
+                    if state == GONE:
+                        db.execute(shares.update().where(shares.c.id == number).values(state=State.WRITTEN.value))
+                elif state == State.WRITTEN:
+                    db.execute(shares.update().where(shares.c.id == number).values(state=GONE))
+                elif state in _NOT_MADE:
+                    db.execute(shares.delete().where(shares.c.id == number))
+            new = [
+                {"account": account, "item": item, "grant": grant, "state": State.LISTED.value}
+                for item, grants in wanted.items()
+                for grant in sorted(grants)
+            ]
+            if new:
+                db.execute(shares.insert(), new)
+
+    def again_by_policy(self, account: int) -> None:
+        """Let what the route did not want, or the people table did not know, be looked at again."""
+        with self._transaction("shares again") as db:
+            code = sa.or_(shares.c.code.like("policy-%"), shares.c.code == "group-unknown")
+            db.execute(
+                shares.update()
+                .where(shares.c.account == account, shares.c.state.in_((State.SKIPPED, State.REFUSED)), code)
+                .values(state=State.LISTED.value, code=None, why=None, todo=None)
+            )
+
+    def to_share(self, account: int, after: int = 0, limit: int = PAGE) -> list[ToShare]:
+        """The next permissions of which nothing has become yet, in the order they were listed."""
+        query = (
+            sa.select(*ROW_COLUMNS, shares.c.id.label("number"), shares.c.grant, places.c.place.label("where"))
+            .select_from(shares)
+            .join(items, shares.c.item == items.c.key)
+            .join(places, items.c.place == places.c.id)
+            .where(shares.c.account == account, shares.c.state == State.LISTED, shares.c.id > after)
+            .order_by(shares.c.id)
+            .limit(limit)
+        )
+        with self._reading() as db:
+            return [
+                ToShare(row.number, _grant(row.grant), row_from(row, Kind.FILE), Place(row.where))
+                for row in db.execute(query)
+            ]
+
+    def count_shares(self, account: int) -> int:
+        """How many permissions there are of which nothing has become yet."""
+        with self._reading() as db:
+            query = sa.select(sa.func.count()).where(shares.c.account == account, shares.c.state == State.LISTED)
+            return int(db.scalar(query) or 0)
+
+    def shared(self, number: int, to: str, name: str, receipt: str) -> None:
+        """Record a share that stands at the destination."""
+        with self._transaction("shared") as db:
+            values = {"state": State.WRITTEN.value, "to": to, "name": name, "receipt": receipt}
+            db.execute(shares.update().where(shares.c.id == number).values(**values, code=None, why=None, todo=None))
+
+    def not_shared(self, refused: Sequence[tuple[int, ItemError, bool]]) -> None:
+        """Record why there is no share: (number, reason, whether it is a refusal and not left out on purpose)."""
+        with self._transaction("not shared") as db:
+            for number, reason, refusal in refused:
+                state = State.REFUSED if refusal else State.SKIPPED
+                values = {"code": reason.code, "why": reason.why, "todo": reason.todo}
+                db.execute(shares.update().where(shares.c.id == number).values(state=state.value, **values))
+
+    def made_shares(self, account: int, state: str) -> list[tuple[int, str]]:
+        """(number, the destination's id) of shares that we made and that are in this state."""
+        with self._reading() as db:
+            query = sa.select(shares.c.id, shares.c.receipt).where(
+                shares.c.account == account, shares.c.state == state, shares.c.receipt.is_not(None)
+            )
+            return [(row.id, row.receipt) for row in db.execute(query)]
+
+    def unshared(self, numbers: Iterable[int]) -> None:
+        """Forget shares that were taken away again."""
+        with self._transaction("unshared") as db:
+            for number in numbers:
+                db.execute(shares.delete().where(shares.c.id == number))
