@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import pytest
 
 from liberate.connector import Collection, Item, Kind, Place, Receipt
+from liberate.files import FileFacts
 from liberate.mail import MailFacts
 from liberate.testing.contracts import DestinationContract, OpenDestination, OpenSource, SourceContract
 from liberate.testing.memory import (
@@ -19,6 +20,7 @@ from liberate.testing.memory import (
     Shelf,
     Store,
 )
+from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
 
 
 class TestMemorySource(SourceContract):
@@ -49,6 +51,32 @@ class TestMemorySource(SourceContract):
 
 class TestMemoryManySource(TestMemorySource):
     opened = MemoryManySource
+
+
+class TestMemoryFileSource(TestMemorySource):
+    opened = MemoryFileSource
+    whole = False
+
+    @pytest.fixture
+    def shelf(self) -> Shelf:
+        made = Shelf()
+        drive = made.collection(kind=Kind.FILE, whole=self.whole)
+        made.folder(drive, "work", "Work")
+        made.folder(drive, "plans", "Plans", "work")
+        for n, parent in enumerate(["", "work", "plans", "plans", ""]):
+            made.file(drive, f"{n}", f"file {n}.txt", b"content %d\n" % n * 300 * n, parent)
+        made.skip(drive, "form", "no-export")
+        made.describe(drive, "work", name="Our work")  # now it is listed after what stands in it
+        made.describe(drive, "1", facts=FileFacts("work", starred=True))
+        return made
+
+    @pytest.fixture
+    def bodies(self) -> Mapping[tuple[str, ...], list[bytes]]:
+        return {(): [b"content %d\n" % n * 300 * n for n in range(5)]}
+
+
+class TestMemoryWholeSource(TestMemoryFileSource):
+    whole = True
 
 
 class TestMailbox(DestinationContract):
@@ -82,3 +110,7 @@ class TestFolder(TestMailbox):
     @pytest.fixture
     def deliver(self) -> None:
         return None
+
+
+class TestTree(TestFolder):
+    opened = TreeDestination

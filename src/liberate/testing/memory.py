@@ -14,6 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,9 +41,11 @@ from liberate.connector import (
     Slot,
     Source,
     Taken,
+    Whole,
 )
 from liberate.errors import ItemError
 from liberate.facts import dump_facts, load_facts
+from liberate.files import FileFacts
 from liberate.mail import MailFacts, fingerprint
 from liberate.naming import Rules
 from liberate.settings import Settings
@@ -70,6 +73,7 @@ class _Entry:
 @dataclass(slots=True)
 class _Shelved:
     collection: Collection
+    whole: bool  # without cursors: each listing names everything
     entries: dict[str, _Entry] = field(default_factory=dict)
 
 
@@ -82,31 +86,55 @@ class Shelf:
         self._generation = 0
 
     def collection(
-        self, *path: str, kind: Kind = Kind.MAIL, role: str | None = None, ordered: bool = False
+        self,
+        *path: str,
+        kind: Kind = Kind.MAIL,
+        role: str | None = None,
+        ordered: bool = False,
+        whole: bool = False,
     ) -> Collection:
-        """Make a collection, or find it again."""
+        """Make a collection, or find it again. `whole`: it knows no cursors, and each listing names everything."""
         name = "/".join(path) or "/"
         if name not in self._collections:
-            self._collections[name] = _Shelved(Collection(name, path, kind, ordered, role))
+            self._collections[name] = _Shelved(Collection(name, path, kind, ordered, role), whole)
         return self._collections[name].collection
 
     def put(self, collection: Collection, item: str, body: bytes, **described: Any) -> Item:
-        """Add an item, or replace it: other bytes are another version. `described` are fields of Item."""
+        """Add an item, or replace it: other bytes are another version. `described` are fields of Item.
+
+        What has FileFacts with folder=True is a folder: see also folder().
+        """
         self._clock += 1
         values: dict[str, Any] = {"version": hashlib.sha256(body).hexdigest()[:8], "size": len(body), **described}
-        if isinstance(values.get("facts"), MailFacts):
-            values.setdefault("facts_version", values["facts"].dump())
+        facts = values.get("facts")
+        if isinstance(facts, FileFacts):
+            values.setdefault("facts_version", json.dumps([values.get("name", ""), facts.dump()]))
+            if facts.folder:
+                values |= {"version": "", "size": None}
+        elif isinstance(facts, MailFacts):
+            values.setdefault("facts_version", facts.dump())
         made = Item(item, collection.kind, **values)
         entries = self._collections[collection.id].entries
         entries.pop(item, None)  # so that what changed last is listed last
         entries[item] = _Entry(made, body, self._clock)
         return made
 
+    def folder(self, collection: Collection, item: str, name: str, parent: str = "", **described: Any) -> Item:
+        """Add a folder, or name it anew."""
+        return self.put(collection, item, b"", name=name, facts=FileFacts(parent, folder=True), **described)
+
+    def file(
+        self, collection: Collection, item: str, name: str, body: bytes, parent: str = "", **described: Any
+    ) -> Item:
+        """Add a file in a folder, or replace it."""
+        return self.put(collection, item, body, **{"name": name, "facts": FileFacts(parent), **described})
+
     def describe(self, collection: Collection, item: str, **described: Any) -> Item:
         """Change what is said of an item and leave its bytes."""
         entry = self._collections[collection.id].entries[item]
         assert isinstance(entry.thing, Item)
-        old = {name: getattr(entry.thing, name) for name in ("version", "name", "size", "facts", "refs", "repeatable")}
+        kept = ("version", "name", "size", "modified", "digests", "facts", "refs", "repeatable")
+        old = {name: getattr(entry.thing, name) for name in kept}
         return self.put(collection, item, entry.body, **{**old, **described})
 
     def skip(self, collection: Collection, item: str, code: str, why: str = "It stays.") -> None:
@@ -115,9 +143,14 @@ class Shelf:
         self._collections[collection.id].entries[item] = _Entry(Skipped(item, code, why), b"", self._clock)
 
     def remove(self, collection: Collection, item: str) -> None:
-        """Delete an item: listings after a cursor say that it is gone."""
+        """Delete an item, of a folder all that is in it: listings after a cursor say that it is gone."""
+        entries = self._collections[collection.id].entries
+        for name, entry in list(entries.items()):
+            if isinstance(entry.thing, Item) and _parent(entry.thing) == item:
+                self.remove(collection, name)
         self._clock += 1
-        self._collections[collection.id].entries[item] = _Entry(Gone(item), b"", self._clock)
+        entries.pop(item, None)
+        entries[item] = _Entry(Gone(item), b"", self._clock)
 
     def drop(self, collection: Collection) -> None:
         """Delete a whole collection."""
@@ -146,24 +179,43 @@ class Shelf:
         return out
 
     def listed(self, collection: Collection, since: Cursor | None, step: int = 100) -> Iterator[Listed]:
-        """What Source.items promises; a cursor after each `step` things and one at the end."""
+        """What Source.items promises; a cursor after each `step` things and one at the end, unless it is `whole`."""
         shelved = self._collections[collection.id]
         after = 0
-        if since is not None:
+        if since is not None and not shelved.whole:
             generation, _, count = since.partition(".")
             if generation == str(self._generation):
                 after = int(count)
             elif generation.isdigit():
                 yield Renumbered()
-        given = 0
+        given: set[str] = set()
+        latest = marked = 0
         for entry in list(shelved.entries.values()):
-            if entry.at <= after or (isinstance(entry.thing, Gone) and not after):
+            if entry.at <= after or entry.thing.id in given or (isinstance(entry.thing, Gone) and not after):
                 continue
-            yield entry.thing
-            given += 1
-            if given % step == 0:
+            for one in [*self._above(shelved, entry.thing, after, given), entry]:
+                given.add(one.thing.id)
+                latest = max(latest, one.at)
+                yield one.thing
+            if len(given) >= marked + step and latest == entry.at and not shelved.whole:
+                marked = len(given)
                 yield self._cursor(entry.at)
-        yield self._cursor(self._clock)
+        if collection.kind is Kind.FILE and not after:
+            yield Whole()
+        if not shelved.whole:
+            yield self._cursor(self._clock)
+
+    @staticmethod
+    def _above(shelved: _Shelved, thing: Item | Gone | Skipped, after: int, given: set[str]) -> list[_Entry]:
+        """The folders that a thing stands in, outermost first, as far as they are still to be listed."""
+        out: list[_Entry] = []
+        while isinstance(thing, Item) and (parent := _parent(thing)) and parent not in given:
+            entry = shelved.entries[parent]
+            if entry.at <= after:
+                break
+            thing = entry.thing
+            out.insert(0, entry)
+        return out
 
     def _cursor(self, at: int) -> Cursor:
         return Cursor(f"{self._generation}.{at}")
@@ -175,11 +227,25 @@ class Shelf:
 
     def body(self, item: Item) -> bytes:
         """The item's bytes. Raises ItemError("gone")."""
+        return self._entry(item).body
+
+    def now(self, item: Item) -> Item:
+        """What the item is like now. Raises ItemError("gone")."""
+        thing = self._entry(item).thing
+        assert isinstance(thing, Item)
+        return thing
+
+    def _entry(self, item: Item) -> _Entry:
         for shelved in self._collections.values():
             entry = shelved.entries.get(item.id)
             if entry is not None and isinstance(entry.thing, Item):
-                return entry.body
+                return entry
         raise ItemError("gone", "The item is no longer at the source.")
+
+
+def _parent(item: Item) -> str:
+    """The id of the folder that a file stands in; "": the outermost."""
+    return item.facts.parent if isinstance(item.facts, FileFacts) else ""
 
 
 class MemorySource:
@@ -232,6 +298,8 @@ class Stored:
     kind: Kind = Kind.MAIL
     facts: Any = None
     key: str = ""  # of the slot it came from; "" for a stranger's
+    modified: datetime | None = None  # of a file
+    version: str = ""  # of a file: changes whenever somebody changes its bytes
 
     def __repr__(self) -> str:
         return f"Stored({self.id}, {len(self.body)} bytes)"
@@ -254,6 +322,7 @@ class Store:
         self._places: dict[str, _Shelf] = {}
         self._lock = threading.RLock()
         self._file = file
+        self._tally = 0
         if file is not None and file.exists():
             for line in file.read_bytes().splitlines(keepends=True):
                 if line.endswith(b"\n"):
@@ -261,17 +330,23 @@ class Store:
 
     def _apply(self, change: list[list[Any]]) -> None:
         for what, place, *rest in change:
+            self._tally += 1
+            if what == "drop":
+                self._places.pop(place, None)
+                continue
             shelf = self._places.setdefault(place, _Shelf())
             if what == "put":
-                name, body, kind, facts, key = rest
-                shelf.held[name] = Stored(name, b64decode(body), Kind(kind), load_facts(Kind(kind), facts), key)
+                name, body, kind, facts, key, modified, version = rest
+                when = datetime.fromisoformat(modified) if modified else None
+                known = load_facts(Kind(kind), facts)
+                shelf.held[name] = Stored(name, b64decode(body), Kind(kind), known, key, when, version)
                 if name.isdigit():
                     shelf.next = max(shelf.next, int(name) + 1)
             elif what == "remove":
                 del shelf.held[rest[0]]
 
     def change(self, *changes: tuple[str, str, Stored | None]) -> None:
-        """Carry out ("make" | "put" | "remove", place, what) together or not at all."""
+        """Carry out ("make" | "put" | "remove" | "drop", place, what) together or not at all."""
         lines: list[list[Any]] = []
         for what, place, stored in changes:
             line: list[Any] = [what, place]
@@ -279,13 +354,25 @@ class Store:
                 line.append(stored.id)
             elif stored is not None:
                 facts = dump_facts(stored.kind, stored.facts)
-                line += [stored.id, b64encode(stored.body).decode(), stored.kind.value, facts, stored.key]
+                modified = stored.modified.isoformat() if stored.modified else None
+                body = b64encode(stored.body).decode()
+                line += [stored.id, body, stored.kind.value, facts, stored.key, modified, stored.version]
             lines.append(line)
         with self._lock:
             if self._file is not None:
                 with self._file.open("ab", buffering=0) as file:
                     file.write(json.dumps(lines).encode() + b"\n")
             self._apply(lines)
+
+    @property
+    def together(self) -> threading.RLock:
+        """Held by whoever looks first and changes then."""
+        return self._lock
+
+    @property
+    def tally(self) -> int:
+        """How many changes there were: a number that only grows."""
+        return self._tally
 
     def make(self, place: str) -> None:
         """Make a place, if it is not there."""
@@ -341,6 +428,7 @@ class Store:
                     for one in shelf.held.values()
                 )
                 for place, shelf in self._places.items()
+                if not place.startswith("\0")  # what stands beside a tree of files: see memory_tree
             }
 
 
