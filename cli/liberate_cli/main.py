@@ -15,6 +15,7 @@ COMMANDS = {
     "verify": "Read back what has moved and compare it.",
     "report": "Write down what moved, what did not, and why.",
     "retry": "Let refused items be tried again.",
+    "undo": "Take back what a job moved, unless somebody changed it.",
     "connectors": "List what liberate can read and write, and the settings.",
     "sandbox": "Run stand-in servers on this machine to try things out.",
     "demo": "Move a sample co-op on this machine, and show the report.",

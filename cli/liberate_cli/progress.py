@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from liberate.events import Event, Observer, Refused, Stopped, ignore
+from liberate.events import Event, Observer, Refused, Sharing, Stopped, ignore
 from liberate.report_words import items, number, plain, size
 from liberate_cli.tally import Account, Tally
 
@@ -71,7 +71,7 @@ def _ticking(tally: Tally, word: str, clock: Clock) -> Iterator[Observer]:
     def observe(event: Event, /) -> None:
         with lock:
             tally.take(event, clock())
-        if isinstance(event, Stopped):
+        if isinstance(event, Stopped | Sharing):
             click.echo(told(event), err=True)
 
     def tick() -> None:
@@ -89,10 +89,24 @@ def _ticking(tally: Tally, word: str, clock: Clock) -> Iterator[Observer]:
         thread.join()
 
 
-def told(event: Stopped | Refused) -> str:
+def told(event: Stopped | Refused | Sharing) -> str:
     """An event that somebody should read at once, as a line."""
+    if isinstance(event, Sharing):
+        return forecast(event)
     line = f"{plain(event.account)}: {plain(event.why)}"
     return f"{line} {plain(event.todo)}".strip() if isinstance(event, Stopped) else line
+
+
+def forecast(event: Sharing) -> str:
+    """How long sharing will take, as far as the destination's limit says."""
+    text = f"{plain(event.account)}: {items(event.shares, 'permission')} to be made"
+    if event.rate is None:
+        return f"{text}."
+    count, seconds = event.rate
+    waits = (event.shares - 1) // count
+    if not waits:
+        return f"{text}."
+    return f"{text}. The server allows {count} in {duration(seconds)}: that takes about {duration(waits * seconds)}."
 
 
 def progress_line(tally: Tally, word: str, now: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from liberate.events import Checked, Event, Finished, Moved, Planned, Refused, Stopped, Waiting
+from liberate.events import Checked, Event, Finished, Moved, Planned, Refused, Sharing, Stopped, Waiting
 
 WINDOW = 60.0  # seconds over which the rate is taken: long enough to be steady, short enough to follow a change
 
@@ -55,6 +55,8 @@ class Tally:
                 self._steps.append((now, 1, 0))
             case Waiting(seconds=seconds, why=why):
                 account.waiting = f"waits {seconds:.0f} s: {why}"
+            case Sharing():
+                account.waiting = ""
             case Stopped(why=why):
                 account.stopped = why
                 account.waiting = ""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from liberate.moves import Plan
     from liberate.plan import load_plan
     from liberate.report import Report
-    from liberate.run import migrate, retry, status, verify
+    from liberate.run import migrate, retry, status, undo, verify
 
 _HOME = {
     "AccountError": "errors",
@@ -45,6 +45,7 @@ _HOME = {
     "plan_for": "endpoints",
     "retry": "run",
     "status": "run",
+    "undo": "run",
     "verify": "run",
 }
 
@@ -63,6 +64,7 @@ __all__ = [
     "plan_for",
     "retry",
     "status",
+    "undo",
     "verify",
 ]
 

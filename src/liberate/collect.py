@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from liberate.connector import Evidence
+from liberate.connector import Evidence, Kind
 from liberate.ledger import Ledger
 from liberate.ledger_rows import DONE, State
-from liberate.ledger_schema import accounts, items, places, runs, slices
-from liberate.report import AccountReport, Count, Finding, FolderCount, Refusal, Renamed, Report
+from liberate.ledger_schema import accounts, items, places, runs, shares, slices
+from liberate.report import AccountReport, Count, Finding, FolderCount, Refusal, Renamed, Report, SharesReport
 
 _RUN_AGAIN = ("temporary", "counts-differ")  # what the next run of the same command may settle
 LISTED = 1000  # refusals, and findings, listed one by one for an account; the rest is counted
@@ -108,8 +109,11 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         refusals=_refusals(db, own) if refused else (),
         findings=_findings(db, own & there) if any(tally.tiers[one] for one in _FOUND) else (),
         folders=folders,
-        renamed=_renamed(db, row.id),
-        notes=tuple(_short(one) for one in folders if one.accounted < one.at_source),
+        renamed=(*_renamed(db, row.id), *_renamed_files(db, row.id))[:LISTED],
+        notes=(*(_short(one) for one in folders if one.accounted < one.at_source), *_told(db, own & there)),
+        shares=_shares(db, row.id),
+        only_there=row.only_there,
+        files=db.scalar(sa.select(items.c.id).where(own, items.c.kind == Kind.FILE).limit(1)) is not None,
     )
 
 
@@ -135,7 +139,7 @@ def _counts(db: sa.Connection, which: sa.ColumnElement[bool], state: State) -> t
 def _refusals(db: sa.Connection, own: sa.ColumnElement[bool]) -> tuple[Refusal, ...]:
     query = _with_folders().where(own, items.c.state == State.REFUSED).order_by(items.c.id).limit(LISTED)
     return tuple(
-        Refusal(row.item, _folder(row), row.code or "", row.why or "", row.todo or "", row.kept)
+        Refusal(row.item, _folder(row), row.code or "", row.why or "", row.todo or "", row.kept, row.label)
         for row in db.execute(query)
     )
 
@@ -143,13 +147,20 @@ def _refusals(db: sa.Connection, own: sa.ColumnElement[bool]) -> tuple[Refusal, 
 def _findings(db: sa.Connection, which: sa.ColumnElement[bool]) -> tuple[Finding, ...]:
     order = sa.case({tier: at for at, tier in enumerate(_FOUND)}, value=items.c.tier)
     query = _with_folders().where(which, items.c.tier.in_(_FOUND)).order_by(order, items.c.id).limit(LISTED)
-    return tuple(Finding(row.item, _folder(row), row.tier, row.receipt or "", row.size) for row in db.execute(query))
+    return tuple(
+        Finding(row.item, _folder(row), row.tier, row.receipt or "", row.size, row.label) for row in db.execute(query)
+    )
 
 
 def _with_folders() -> sa.Select[Any]:
     return (
         sa.select(
-            items, places.c.path.label("to_path"), places.c.role.label("to_role"), slices.c.path.label("from_path")
+            items,
+            places.c.path.label("to_path"),
+            places.c.role.label("to_role"),
+            slices.c.path.label("from_path"),
+            places.c.folder.label("to_folder"),
+            places.c.place.label("to_place"),
         )
         .join(slices, items.c.slice == slices.c.id)
         .join(places, items.c.place == places.c.id, isouter=True)
@@ -157,7 +168,12 @@ def _with_folders() -> sa.Select[Any]:
 
 
 def _folder(row: Any) -> str:
-    """The folder or label, as the source calls it, that put the item of this row of _with_folders where it is."""
+    """The folder or label, as the source calls it, that put the item of this row of _with_folders where it is.
+
+    Of a tree of files it is the folder's path at the destination, which differs by illegal characters only.
+    """
+    if row.to_folder:
+        return str(row.to_place or "")
     path = json.loads(row.to_path or "[]") or ([row.to_role.capitalize()] if row.to_role else [])
     return "/".join(path or json.loads(row.from_path))
 
@@ -172,6 +188,51 @@ def _folders(row: Any) -> tuple[FolderCount, ...]:
 
 def _short(folder: FolderCount) -> str:
     return f"The source counts {folder.at_source} items in {folder.folder}, and shows {folder.accounted}."
+
+
+def _renamed_files(db: sa.Connection, account: int) -> Iterator[Renamed]:
+    query = (
+        sa.select(items.c.label, items.c.name, places.c.place)
+        .join(places, items.c.place == places.c.id)
+        .where(items.c.account == account, items.c.kind == Kind.FILE, items.c.state.in_(DONE))
+        .where(items.c.label != items.c.name, items.c.label != "")
+        .order_by(items.c.id)
+        .limit(2 * LISTED)
+    )
+    for row in db.execute(query):
+        if unicodedata.normalize("NFC", row.label) != row.name:  # two spellings of one name
+            folder = f"{row.place}/" if row.place else ""
+            yield Renamed(folder + row.label, folder + row.name)
+
+
+def _told(db: sa.Connection, which: sa.ColumnElement[bool]) -> Iterator[str]:
+    """What is worth knowing of items that stand at the destination."""
+    query = (
+        sa.select(items.c.label, items.c.name, items.c.why, items.c.todo, places.c.place)
+        .join(places, items.c.place == places.c.id)
+        .where(which, items.c.code.is_not(None))
+        .order_by(items.c.id)
+        .limit(LISTED)
+    )
+    for row in db.execute(query):
+        where = f"{row.place}/{row.name}" if row.place else row.name
+        yield f"{where or 'An item'}: {row.why} {row.todo or ''}".strip()
+
+
+def _shares(db: sa.Connection, account: int) -> SharesReport | None:
+    own = shares.c.account == account
+    counted = sa.select(shares.c.state, sa.func.count()).where(own).group_by(shares.c.state)
+    states = {state: count for state, count in db.execute(counted)}
+    if not states:
+        return None
+    query = (
+        sa.select(shares.c.code, sa.func.min(shares.c.why), sa.func.min(shares.c.todo), sa.func.count().label("number"))
+        .where(own, shares.c.state.in_((State.SKIPPED, State.REFUSED)), shares.c.code != "own")
+        .group_by(shares.c.code)
+        .order_by(sa.desc("number"), shares.c.code)
+    )
+    left = tuple(Count(code or "", why or "", todo or "", count) for code, why, todo, count in db.execute(query))
+    return SharesReport(states.get(State.WRITTEN, 0), states.get(State.LISTED, 0), left)
 
 
 def _renamed(db: sa.Connection, account: int) -> tuple[Renamed, ...]:

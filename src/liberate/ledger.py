@@ -412,8 +412,8 @@ class Ledger(Accounts, Trees, SharesOfLedger):
         out = [(row_from(row, Kind(row.kind)), Place(row.where)) for row in found]
         return out, (found[-1].id if found else after)
 
-    def verified(self, results: Sequence[tuple[Row, str]]) -> None:
-        """Record how rows compared when they were read back: a Sameness, or "missing"."""
+    def verified(self, results: Sequence[tuple[Row, str]], evidence: Evidence = Evidence.READ_BACK) -> None:
+        """Record how rows compared when they were looked at again: a Sameness, or "missing"; and how that was seen."""
         with self._transaction("verified") as db:
             good = {"identical", "line-ends", "altered"}
             _VERIFIED.run(
@@ -423,7 +423,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
                         "at": row.key,
                         "tier": tier,
                         "state": (State.VERIFIED if tier in good else State.WRITTEN).value,
-                        "evidence": (Evidence.READ_BACK if tier != "missing" else Evidence.NONE).value,
+                        "evidence": (evidence if tier != "missing" else Evidence.NONE).value,
                     }
                     for row, tier in results
                 ],

@@ -57,6 +57,11 @@ class Accounts(Store):
         with self._transaction("finished") as db:
             db.execute(accounts.update().where(accounts.c.id == account).values(finished=self._now(db)))
 
+    def found_there(self, account: int, strangers: int) -> None:
+        """Record how many things stand at the destination that liberate did not put there."""
+        with self._transaction("found there") as db:
+            db.execute(accounts.update().where(accounts.c.id == account).values(only_there=strangers))
+
     def surveyed(self, account: int, survey: Survey) -> None:
         """Record the source's own count."""
         folders = [[list(path), count] for path, count in sorted(survey.folders.items())]

@@ -37,6 +37,7 @@ accounts = sa.Table(
     sa.Column("finished", _Float),  # when a run last found nothing left to do; NULL while one is under way
     sa.Column("survey", _Text),  # the source's own count, JSON
     sa.Column("differs", _Text),  # where a whole listing came short of that count, JSON
+    sa.Column("only_there", _Int),  # things at the destination that liberate did not put there, as verify saw them
     sa.Column("accounted", _Text),  # how many items of each folder the ledger accounts for, JSON
     sa.UniqueConstraint("route", "source"),
 )

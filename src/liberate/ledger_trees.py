@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from liberate.connector import Kind, Place, Receipt, inside
 from liberate.errors import ItemError
 from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Claim, Row, State, described, pages, row_from
-from liberate.ledger_schema import items, places
+from liberate.ledger_schema import accounts, items, places
 from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
 
@@ -240,6 +240,56 @@ class Trees(Slices):
         """Note something about a row that stands at the destination; once noted it is not looked at again for that."""
         with self._transaction("stays") as db:
             db.execute(items.update().where(items.c.key == key).values(code=code, why=why, todo=todo))
+
+    def standing(self, account: int) -> Iterator[tuple[Place, str]]:
+        """(place, receipt) of all that stands at the destination, in any order."""
+        after = 0
+        while True:
+            query = (
+                sa.select(items.c.id, items.c.receipt, places.c.place)
+                .join(places, items.c.place == places.c.id)
+                .where(items.c.account == account, items.c.state.in_(DONE), items.c.id > after)
+                .order_by(items.c.id)
+                .limit(20 * PAGE)
+            )
+            with self._reading() as db:
+                found = db.execute(query).all()
+            if not found:
+                return
+            after = found[-1].id
+            for row in found:
+                yield Place(row.place or ""), row.receipt or ""
+
+    def to_undo(self, account: int, before: int | None = None) -> tuple[list[tuple[Row, Place, Kind]], int]:
+        """The next rows that stand at the destination, what was listed last first, and where to go on."""
+        query = (
+            sa.select(*ROW_COLUMNS, items.c.id, items.c.kind, places.c.place.label("where"))
+            .join(places, items.c.place == places.c.id)
+            .where(items.c.account == account, items.c.state.in_(DONE))
+            .order_by(items.c.id.desc())
+            .limit(PAGE)
+        )
+        if before is not None:
+            query = query.where(items.c.id < before)
+        with self._reading() as db:
+            found = db.execute(query).all()
+        out = [(row_from(row, Kind(row.kind)), Place(row.where or ""), Kind(row.kind)) for row in found]
+        return out, (found[-1].id if found else 0)
+
+    def undone(self, account: int, keys: Iterable[str]) -> None:
+        """Record that items were taken from the destination again, as if they had not moved."""
+        with self._transaction("undone") as db:
+            for some in pages(list(keys)):
+                db.execute(
+                    items.update()
+                    .where(items.c.account == account, items.c.key.in_(some))
+                    .values(
+                        state=State.LISTED, attempts=0, receipt=None, receipt_size=None, receipt_version=None, tier=None,
+                        evidence=None, size=None, sha256=None, forms=None, noted=None, code=None, why=None, todo=None,
+                    )
+                )  # fmt: skip
+                db.execute(places.update().where(places.c.folder.in_(some)).values(place=None, undated=True))
+            db.execute(accounts.update().where(accounts.c.id == account).values(finished=None))
 
     # Times ---------------------------------------------------------------------------------------
 

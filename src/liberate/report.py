@@ -32,6 +32,7 @@ class Refusal:
     why: str
     todo: str  # "" where nothing can be done
     kept: str | None  # file name under rejects/ in the job's folder
+    name: str = ""  # what people call it; "" for a kind whose names are private
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Finding:
     found: Literal["missing", "different", "altered"]
     stored: str  # its id at the destination: a UID, a file name
     size: int | None  # bytes that were sent
+    name: str = ""  # as in Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,19 @@ class FolderCount:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """A folder that could not keep its name."""
+    """A folder, or a file with its folder, that could not keep its name."""
 
     source: str
     destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharesReport:
+    """What became of the permissions on an account's files."""
+
+    made: int  # stand at the destination
+    waiting: int
+    left: tuple[Count, ...]  # not made, by reason; `items` counts permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +109,11 @@ class AccountReport:
     refusals: tuple[Refusal, ...]  # at most 1000
     findings: tuple[Finding, ...]  # at most 1000, the missing ones first, then the different ones
     folders: tuple[FolderCount, ...]
-    renamed: tuple[Renamed, ...]
+    renamed: tuple[Renamed, ...]  # at most 1000
     notes: tuple[str, ...]
+    shares: SharesReport | None = None  # None: nothing is shared at the source
+    only_there: int | None = None  # at the destination and not from us, as `verify` saw it; None: it did not look
+    files: bool = False  # the account's items are files
 
     @property
     def label(self) -> str:

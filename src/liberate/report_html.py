@@ -182,15 +182,18 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
     for sentence in account_sentences(account):
         yield f"<p>{_text(sentence)}</p>"
     if found := verification(account):
-        rows = [(number(count), _text(what)) for what, count in found]
-        yield from _table("What verification found", ("Items", "Outcome"), rows, numbers=(0,))
+        rows = [(number(count), mark, _text(what)) for mark, what, count in found]
+        yield from _table("What verification found", ("Items", "", "Outcome"), rows, numbers=(0,))
     if account.findings:
         yield from _folded(
             f"The items that are not there as they were at the source ({number(len(account.findings))})",
             _table(
                 "",
                 ("Folder", "Item", "Found", "Stored as", "Size"),
-                [(_text(f.folder), _text(f.item), f.found, _text(f.stored), sent(f)) for f in account.findings],
+                [
+                    (_text(f.folder), _text(f.name or f.item), f.found, _text(f.stored), sent(f))
+                    for f in account.findings
+                ],
                 numbers=(4,),
             ),
         )
@@ -212,7 +215,12 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
                 "",
                 ("Folder", "Item", "Why", "Original kept as"),
                 [
-                    (_text(r.folder), _text(r.item), _text(r.why), f"rejects/{_text(r.kept)}" if r.kept else "not kept")
+                    (
+                        _text(r.folder),
+                        _text(r.name or r.item),
+                        _text(r.why),
+                        f"rejects/{_text(r.kept)}" if r.kept else "not kept",
+                    )
                     for r in account.refusals
                 ],
             ),
@@ -239,9 +247,16 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
         )
     if account.renamed:
         yield from _table(
-            "Folders that could not keep their names",
+            "What could not keep its name",
             ("At the source", "Now"),
             [(_text(r.source), _text(r.destination)) for r in account.renamed],
+        )
+    if account.shares is not None and account.shares.left:
+        yield from _table(
+            "Not shared as at the source",
+            ("Permissions", "Why", "What to do"),
+            [(number(c.items), _text(c.why), _text(c.todo) or "Nothing") for c in account.shares.left],
+            numbers=(0,),
         )
     for note in account.notes:
         yield f'<p class="soft">{_text(note)}</p>'

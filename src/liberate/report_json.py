@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from liberate.report import AccountReport, Count, Report
+from liberate.report import AccountReport, Count, Report, SharesReport
 
 VERSION = 1
 """Grows when a key changes its meaning or goes away; new keys do not change it."""
@@ -60,21 +60,44 @@ def _account(account: AccountReport) -> dict[str, Any]:
             "altered": account.altered,
             "different": account.different,
             "missing": account.missing,
+            "only_there": account.only_there,
         },
         "skipped": [_count(count) for count in account.skipped],
         "refused": [_count(count) for count in account.refused],
         "refusals": [
-            {"item": r.item, "folder": r.folder, "code": r.code, "why": r.why, "todo": r.todo, "kept": r.kept}
+            {
+                "item": r.item,
+                "name": r.name,
+                "folder": r.folder,
+                "code": r.code,
+                "why": r.why,
+                "todo": r.todo,
+                "kept": r.kept,
+            }
             for r in account.refusals
         ],
         "findings": [
-            {"item": f.item, "folder": f.folder, "found": f.found, "stored": f.stored, "size": f.size}
+            {
+                "item": f.item,
+                "name": f.name,
+                "folder": f.folder,
+                "found": f.found,
+                "stored": f.stored,
+                "size": f.size,
+            }
             for f in account.findings
         ],
         "folders": [{"folder": f.folder, "at_source": f.at_source, "accounted": f.accounted} for f in account.folders],
         "renamed": [{"source": r.source, "destination": r.destination} for r in account.renamed],
         "notes": list(account.notes),
+        "shares": _shares(account.shares),
     }
+
+
+def _shares(shares: SharesReport | None) -> dict[str, Any] | None:
+    if shares is None:
+        return None
+    return {"made": shares.made, "waiting": shares.waiting, "left": [_count(count) for count in shares.left]}
 
 
 def _count(count: Count) -> dict[str, Any]:
@@ -142,6 +165,7 @@ _ACCOUNT = _object(
         altered=_whole("altered by the destination, which could not store them as they are"),
         different=_whole("different"),
         missing=_whole("no longer there"),
+        only_there=_perhaps(_whole("at the destination and not from us; null where nobody looked")),
     ),
     skipped=_list("items left out on purpose, by reason", _COUNT),
     refused=_list("items that could not go, by reason", _COUNT),
@@ -150,6 +174,7 @@ _ACCOUNT = _object(
         _object(
             "one item",
             item=_text("its id at the source"),
+            name=_text('what people call it; "" for mail'),
             folder=_text("the folder it is in"),
             code=_text("stable, in kebab-case"),
             why=_text("the reason"),
@@ -162,6 +187,7 @@ _ACCOUNT = _object(
         _object(
             "one item",
             item=_text("its id at the source"),
+            name=_text('what people call it; "" for mail'),
             folder=_text("the folder it is in"),
             found=_text("what `liberate verify` found", enum=["missing", "different", "altered"]),
             stored=_text("its id at the destination: a UID, a file name"),
@@ -178,10 +204,18 @@ _ACCOUNT = _object(
         ),
     ),
     renamed=_list(
-        "folders that could not keep their names",
-        _object("one folder", source=_text("its name at the source"), destination=_text("its name now")),
+        "folders and files that could not keep their names, at most 1000",
+        _object("one of them", source=_text("its name at the source"), destination=_text("its name now")),
     ),
     notes=_list("anything else worth knowing", _text("a sentence")),
+    shares=_perhaps(
+        _object(
+            "permissions on files; null where nothing is shared at the source",
+            made=_whole("stand at the destination"),
+            waiting=_whole("still to be made"),
+            left=_list("not made, by reason", _COUNT),
+        )
+    ),
 )
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

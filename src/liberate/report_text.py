@@ -101,12 +101,12 @@ def _account(account: AccountReport) -> Iterator[str]:
         yield from textwrap.wrap(sentence, _WIDTH)
     if found := verification(account):
         yield "What verification found:"
-        yield from _table((), [(number(count), what) for what, count in found], right=(0,))
+        yield from _table((), [(number(count), mark, what) for mark, what, count in found], right=(0,))
     if account.findings:
         yield "The items that are not there as they were at the source:"
         yield from _table(
             ("folder", "item", "found", "stored as", "size"),
-            [(plain(f.folder), plain(f.item), f.found, plain(f.stored), sent(f)) for f in account.findings],
+            [(plain(f.folder), plain(f.name or f.item), f.found, plain(f.stored), sent(f)) for f in account.findings],
             numbers_from=4,
         )
         more = account.wrong + account.altered - len(account.findings)
@@ -120,7 +120,7 @@ def _account(account: AccountReport) -> Iterator[str]:
         yield "The items that could not go:"
         yield from _table(
             ("folder", "item", "code", "kept as"),
-            [(plain(r.folder), plain(r.item), r.code, _kept(r.kept)) for r in account.refusals],
+            [(plain(r.folder), plain(r.name or r.item), r.code, _kept(r.kept)) for r in account.refusals],
         )
         more = sum(c.items for c in account.refused) - len(account.refusals)
         if more > 0:
@@ -133,8 +133,11 @@ def _account(account: AccountReport) -> Iterator[str]:
             numbers_from=1,
         )
     if account.renamed:
-        yield "Folders that could not keep their names:"
+        yield "What could not keep its name:"
         yield from _table(("at the source", "now"), [(plain(r.source), plain(r.destination)) for r in account.renamed])
+    if account.shares is not None and account.shares.left:
+        yield "Not shared as at the source:"
+        yield from _counts(account.shares.left)
     for note in account.notes:
         yield from textwrap.wrap(f"Note: {plain(note)}", _WIDTH, subsequent_indent="  ")
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from liberate.report import AccountReport, Count, Exit, Finding, Report
+from liberate.report import AccountReport, Count, Exit, Finding, Report, SharesReport
 
 EVIDENCE: Mapping[str, str] = {
     "read-back": "read back and compared",
@@ -135,6 +135,8 @@ def account_sentences(account: AccountReport) -> list[str]:
     told = [f"{number(account.moved)} of {items(whole)} moved, {size(account.bytes)} in all." if whole else ""]
     if not whole and account.state == "done":
         told.append("There was nothing to move.")
+    if account.shares is not None:
+        told.append(_shared(account.shares))
     if account.copies:
         told.append(
             f"{items(account.copies, 'further copy', 'further copies')} of them "
@@ -176,16 +178,18 @@ def next_steps(report: Report) -> list[str]:
     return steps
 
 
-def verification(account: AccountReport) -> list[tuple[str, int]]:
-    """What `verify` found for this account, without what it did not find."""
+def verification(account: AccountReport) -> list[tuple[str, str, int]]:
+    """What `verify` found for this account, each with its mark; without what it did not find."""
     found = [
-        ("identical, byte for byte", account.identical),
-        ("identical but for the ends of lines", account.line_ends),
-        ("altered by the destination, which cannot store them as they are", account.altered),
-        ("different", account.different),
-        ("missing", account.missing),
+        ("=", "identical, byte for byte", account.identical),
+        ("=", "identical but for the ends of lines", account.line_ends),
+        ("*", "altered by the destination, which cannot store them as they are", account.altered),
+        ("*", "different", account.different),
+        ("+", "at the source only: missing at the destination", account.missing),
+        ("-", "at the destination only: not from us", account.only_there or 0),
+        ("!", "refused, and so not there", account.refused_items if account.files and account.verified else 0),
     ]
-    return [(what, count) for what, count in found if count]
+    return [one for one in found if one[2]]
 
 
 def sent(finding: Finding) -> str:
@@ -196,6 +200,14 @@ def sent(finding: Finding) -> str:
 def uneven(account: AccountReport) -> list[tuple[str, int, int]]:
     """Folders where the source's own count and what is accounted for differ."""
     return [(f.folder, f.at_source, f.accounted) for f in account.folders if f.at_source != f.accounted]
+
+
+def _shared(shares: SharesReport) -> str:
+    left = sum(count.items for count in shares.left)
+    told = f"{items(shares.made, 'permission')} {'stands' if shares.made == 1 else 'stand'} again"
+    if shares.waiting:
+        told += f", {number(shares.waiting)} still {'waits' if shares.waiting == 1 else 'wait'}"
+    return f"{told}, {number(left)} not made." if left else f"{told}."
 
 
 def _completeness(report: Report) -> str:

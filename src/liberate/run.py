@@ -23,6 +23,7 @@ from liberate.rejects import Rejects
 from liberate.report import Report
 from liberate.sharing import Directory
 from liberate.turn import Desk, Terms
+from liberate.undo import Undoer, Undone
 from liberate.verifier import Verifier
 
 
@@ -119,6 +120,20 @@ def retry(plan: Plan, code: str | None = None) -> int:
     with _ledger(plan) as ledger:
         accounts = {ledger.account(m.route.key, m.person.source, m.person.destination) for m in _moves(plan)}
         return sum(ledger.retry(code, account) for account in accounts)
+
+
+def undo(plan: Plan, *, observer: Observer = ignore, stop: Callable[[], bool] = _never) -> list[Undone]:
+    """Take back what the plan's accounts have at their destinations from this job, and nobody touched since.
+
+    Raises PlanError where a destination cannot do that, and as migrate does.
+    """
+    moves = _moves(plan)
+    _require_begun(plan)
+    with _ledger(plan) as ledger:
+        run = ledger.began("undo")
+        done = Undoer(ledger, moves, observer=observer, stop=stop).run()
+        ledger.ended(run, stop())
+        return done
 
 
 def _moves(plan: Plan) -> list[Move]:

@@ -127,6 +127,7 @@ class TreeRun(TreeSending, SliceRun):
         if sorted_out.changed:
             self._ledger.listed(claim, (), changed=sorted_out.changed)
             self._update()
+            self._catch_up(sorted_out.replaced)
         fresh, again = self._rows(sorted_out.files)
         starred = [(row.key, row.item) for row in (*fresh, *again) if facts_of(row.item).starred]
         out = sorted_out
@@ -140,6 +141,16 @@ class TreeRun(TreeSending, SliceRun):
         self._send([*fresh, *again, *out.replaced])
         if starred and not self._stopping():
             self._update()
+
+    def _catch_up(self, rows: Sequence[Row]) -> None:
+        """Let rows know what moving them has changed."""
+        now = self._ledger.originals([row.key for row in rows], self._claim.collection.kind) if rows else {}
+        for row in rows:
+            there = now[row.key]
+            row.place_id, row.name, row.receipt_place = there.place_id, there.name, there.receipt_place
+            row.receipt, row.receipt_version = there.receipt, there.receipt_version
+            old = there.item
+            row.item = replace(row.item, facts=old.facts, facts_version=old.facts_version, name=old.name)
 
     def _is_news(self, key: str, entry: Item | Gone | Skipped, have: Any) -> bool:
         if have is None:

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from liberate.connector import Place
+from liberate.connector import Evidence, Inventories, Kind, Place
 from liberate.engine import Backoff, Opened, Work, attend
 from liberate.errors import AccountError, PlanError, TransientError
 from liberate.events import Checked, Event, Observer, Planned, Stopped, Waiting
@@ -18,6 +18,7 @@ from liberate.ledger import Ledger
 from liberate.ledger_rows import Row
 from liberate.moves import Move
 from liberate.proof import read_back
+from liberate.tree_verifier import Stock, looked_at
 
 _TRIES = 6  # without an item read in between
 
@@ -84,15 +85,20 @@ class Verifier:
         self._tell(Planned(label, moved, 0, size))
         opened = Opened(self._ledger, work)
         after = 0
+        stock: Stock | None = None
         backoff = Backoff(longest=30.0)
 
         def attempt() -> None:
-            nonlocal after
+            nonlocal after, stock
+            destination = opened.destination
+            if stock is None and Kind.FILE in work.move.route.kinds and isinstance(destination, Inventories):
+                stock = Stock.taken(self._ledger, work.account, destination)
+                self._ledger.found_there(work.account, stock.strangers)
             while not self._stop():
                 rows, beyond = self._ledger.to_verify(work.account, after)
                 if not rows:
                     return
-                self._page(opened, label, rows)
+                self._page(opened, label, rows, stock)
                 after = beyond
                 backoff.moved()
 
@@ -126,16 +132,23 @@ class Verifier:
             self._sleep(min(left, 0.25))
             left -= 0.25
 
-    def _page(self, opened: Opened, label: str, rows: Sequence[tuple[Row, Place]]) -> None:
-        chosen = list(self._chosen(rows))
-        results = []
+    def _page(self, opened: Opened, label: str, rows: Sequence[tuple[Row, Place]], stock: Stock | None) -> None:
+        files = [one for one in rows if one[0].item.kind is Kind.FILE]
+        rest = list(self._chosen([one for one in rows if one[0].item.kind is not Kind.FILE]))
+        results: dict[Evidence, list[tuple[Row, str]]] = {}
         size = 0
-        for row, tier, count in read_back(opened.destination, chosen):
-            results.append((row, tier))
+        for row, tier, count in read_back(opened.destination, rest):
+            results.setdefault(Evidence.READ_BACK, []).append((row, tier))
             size += count
-        if results:
-            self._ledger.verified(results)
-            self._tell(Checked(label, sum(row.part == "" for row, _ in results), size))
+        if files:
+            for row, tier, count, seen in looked_at(opened.destination, files, list(self._chosen(files)), stock):
+                results.setdefault(seen, []).append((row, tier))
+                size += count
+        for seen, some in results.items():
+            self._ledger.verified(some, seen)
+        count = sum(row.part == "" for some in results.values() for row, _ in some)
+        if count:
+            self._tell(Checked(label, count, size))
 
     def _chosen(self, rows: Sequence[tuple[Row, Place]]) -> Iterator[tuple[Row, Place]]:
         """A sample that does not depend on the order of reading, so that two runs with one seed agree."""

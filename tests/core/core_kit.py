@@ -9,8 +9,10 @@ from typing import Any
 
 import liberate
 from liberate.connector import Destination, Source
+from liberate.files import FilePolicy
 from liberate.labels import MailPolicy
 from liberate.moves import Plan
+from liberate.people import Person
 from liberate.report import AccountReport, Report
 from liberate.testing.faults import Faults, faulty
 from liberate.testing.memory import MailboxDestination, MemoryManySource, Shelf, Store, connector
@@ -29,7 +31,9 @@ class Bench:
     source_faults: Faults = field(default_factory=Faults)
     faults: Faults = field(default_factory=Faults)  # of the destination
     mail: MailPolicy = field(default_factory=MailPolicy)
+    files: FilePolicy = field(default_factory=FilePolicy)
     evidence: Any = "size"
+    people: tuple[Person | tuple[str, str], ...] = (("", ""),)
 
     def plan(self) -> Plan:
         return plan(
@@ -37,6 +41,8 @@ class Bench:
             connector("source", source=lambda _account: faulty(self.source(self.shelf), self.source_faults)),
             connector("destination", destination=lambda _account: faulty(self.destination(self.store), self.faults)),
             mail=self.mail,
+            files=self.files,
+            people=self.people,
             evidence=self.evidence,
         )
 

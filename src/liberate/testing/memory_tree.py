@@ -48,6 +48,7 @@ class TreeDestination:
     """Files and folders under their names, with every power over files that the contract knows."""
 
     line_ends: Literal["any", "crlf"] = "any"
+    share_rate: tuple[int, float] | None = None
 
     def __init__(
         self,

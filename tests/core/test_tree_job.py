@@ -1,0 +1,553 @@
+"""Trees of files, moved by the whole engine from memory to memory: what stands at the destination afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_kit import Bench
+
+from liberate.connector import Cursor, Item, Kind, Listed
+from liberate.errors import ItemError, TransientError
+from liberate.files import FileFacts, FilePolicy, Grant, Note, Role
+from liberate.people import Person
+from liberate.testing.crash import Trial, survives
+from liberate.testing.faults import Cut, Flip, Lost, Raise
+from liberate.testing.memory import Shelf, Store
+from liberate.testing.memory_files import Tree
+from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
+
+WHEN = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "job", source=MemoryFileSource, destination=TreeDestination)
+
+
+def drive(bench: Bench) -> Any:
+    return bench.shelf.collection(kind=Kind.FILE)
+
+
+def tree(bench: Bench) -> Tree:
+    return Tree(bench.store)
+
+
+def fill(bench: Bench) -> Any:
+    """A small drive: two folders, one in the other, and four files."""
+    there = drive(bench)
+    shelf = bench.shelf
+    shelf.folder(there, "F1", "Board", modified=WHEN)
+    shelf.folder(there, "F2", "Minutes", "F1", modified=WHEN)
+    shelf.file(there, "a", "budget.ods", b"money", "F1", modified=WHEN)
+    shelf.file(there, "b", "may.odt", b"we met", "F2", modified=WHEN)
+    shelf.file(there, "c", "empty.txt", b"", modified=WHEN)
+    shelf.file(there, "d", "film.mp4", b"0123456789" * 9_000, "F1", modified=WHEN)
+    return there
+
+
+def test_a_tree_arrives_with_its_folders_files_and_times(bench: Bench) -> None:
+    fill(bench)
+    account = bench.run()
+    assert tree(bench).files() == {
+        "Board/budget.ods": b"money",
+        "Board/Minutes/may.odt": b"we met",
+        "empty.txt": b"",
+        "Board/film.mp4": b"0123456789" * 9_000,
+    }
+    for path in ("Board", "Board/Minutes", "Board/budget.ods", "Board/film.mp4"):
+        one = tree(bench).one(path)
+        assert one is not None
+        assert one.modified == WHEN, path
+    assert (account.state, account.moved, account.refused_items, account.skipped_items) == ("done", 6, 0, 0)
+
+
+def test_a_second_run_changes_nothing(bench: Bench) -> None:
+    fill(bench)
+    bench.run()
+    before = tree(bench).contents()
+    report = bench.report()
+    assert not report.changed
+    assert tree(bench).contents() == before
+
+
+def test_a_renamed_file_is_moved_and_never_sent_again(bench: Bench) -> None:
+    there = fill(bench)
+    bench.run()
+    number = tree(bench).one("Board/budget.ods").id.partition("/")[0]  # type: ignore[union-attr]
+    bench.shelf.describe(there, "a", name="accounts.ods", facts=FileFacts("F2"))
+    writes = bench.faults.calls["write_many"]
+    bench.run()
+    moved = tree(bench).one("Board/Minutes/accounts.ods")
+    assert moved is not None
+    assert (moved.id, moved.body) == (f"{number}/accounts.ods", b"money")
+    assert tree(bench).one("Board/budget.ods") is None
+    assert bench.faults.calls["write_many"] == writes
+    assert bench.verify().identical == 4
+
+
+def test_a_moved_folder_takes_everything_with_it_and_takes_more_in(bench: Bench) -> None:
+    there = fill(bench)
+    bench.shelf.folder(there, "F3", "Archive")
+    bench.run()
+    bench.shelf.describe(there, "F1", name="Board 2024", facts=FileFacts("F3", folder=True))
+    bench.shelf.file(there, "e", "june.odt", b"again", "F2")
+    bench.run()
+    assert set(tree(bench).files()) == {
+        "empty.txt",
+        "Archive/Board 2024/budget.ods",
+        "Archive/Board 2024/film.mp4",
+        "Archive/Board 2024/Minutes/may.odt",
+        "Archive/Board 2024/Minutes/june.odt",
+    }
+    assert bench.verify().wrong == 0
+
+
+def test_changed_content_replaces_what_we_left_there(bench: Bench) -> None:
+    there = fill(bench)
+    bench.run()
+    number = tree(bench).one("Board/budget.ods").id  # type: ignore[union-attr]
+    bench.shelf.file(there, "a", "budget.ods", b"more money", "F1")
+    bench.run()
+    now = tree(bench).one("Board/budget.ods")
+    assert now is not None
+    assert (now.id, now.body) == (number, b"more money")
+    assert not bench.report().changed
+
+
+def test_changed_and_renamed_at_once_is_one_file(bench: Bench) -> None:
+    there = fill(bench)
+    bench.run()
+    bench.shelf.file(there, "a", "new name.ods", b"more money", "F2")
+    bench.run()
+    assert tree(bench).files()["Board/Minutes/new name.ods"] == b"more money"
+    assert "Board/budget.ods" not in tree(bench).files()
+    assert len(tree(bench).files()) == 4
+
+
+def test_a_newer_edit_made_there_is_kept_beside_and_told(bench: Bench) -> None:
+    there = fill(bench)
+    bench.run()
+    tree(bench).put("Board/budget.ods", b"edited here")
+    bench.shelf.file(there, "a", "budget.ods", b"edited there", "F1")
+    account = bench.run()
+    files = tree(bench).files()
+    assert files["Board/budget.ods"] == b"edited here"
+    assert files["Board/budget.ods (2)"] == b"edited there" or files["Board/budget (2).ods"] == b"edited there"
+    assert any("side by side" in note for note in account.notes)
+    assert not bench.report().changed
+
+
+def test_a_strangers_file_is_never_replaced(bench: Bench) -> None:
+    tree(bench).put("empty.txt", b"somebody's")
+    tree(bench).put("Board/budget.ods", b"somebody's too")
+    fill(bench)
+    bench.run()
+    files = tree(bench).files()
+    assert files["empty.txt"] == b"somebody's"
+    assert files["Board/budget.ods"] == b"somebody's too"
+    assert sorted(files.values()).count(b"money") == 1
+    assert len(files) == 6
+    assert bench.verify().identical == 4
+
+
+def test_a_strangers_file_that_comes_meanwhile_is_not_replaced_either(bench: Bench) -> None:
+    fill(bench)
+
+    class Meanwhile(TreeDestination):
+        def write_many(self, parts: Any) -> Any:
+            tree(bench).put("Board/budget.ods", b"just now")
+            yield from super().write_many(parts)
+
+    bench.destination = Meanwhile
+    bench.run()
+    files = tree(bench).files()
+    assert files["Board/budget.ods"] == b"just now"
+    assert list(files.values()).count(b"money") == 1
+
+
+def test_a_strangers_folder_of_the_same_name_is_shared(bench: Bench) -> None:
+    tree(bench).put("Board/theirs.txt", b"theirs")
+    fill(bench)
+    bench.run()
+    assert tree(bench).files()["Board/theirs.txt"] == b"theirs"
+    assert tree(bench).files()["Board/Minutes/may.odt"] == b"we met"
+
+
+NFD = unicodedata.normalize("NFD", "café.txt")
+AWKWARD = [
+    "a/b", "same", "same", NFD, "café.txt", "x" * 300, "end. ", ".htaccess", "x.part", "CON", "😀", "new\nline", "..",
+    "...", ".", " lead", "Case", "case", "a\\b", "", "‛quoted", "\x7f", "ends.",
+]  # fmt: skip
+
+
+def test_awkward_names_all_arrive_legal_unique_and_told(bench: Bench) -> None:
+    there = drive(bench)
+    for number, name in enumerate(AWKWARD):
+        bench.shelf.file(there, f"id{number}", name, b"body %d" % number)
+    bench.shelf.folder(there, "folder", "same")
+    bench.shelf.file(there, "inside", "same", b"inside", "folder")
+    account = bench.run()
+    files = tree(bench).files()
+    assert sorted(files.values()) == sorted([b"body %d" % n for n in range(len(AWKWARD))] + [b"inside"])
+    assert account.refused_items == 0
+    assert files["a／b"] == b"body 0"
+    assert any(one.source.endswith("a/b") and one.destination.endswith("a／b") for one in account.renamed)
+    assert not bench.report().changed
+
+
+def test_folders_that_stand_in_one_another_do_not_hang(bench: Bench) -> None:
+    there = drive(bench)
+    bench.shelf.folder(there, "A", "a")
+    bench.shelf.folder(there, "B", "b", "A")
+    bench.shelf.file(there, "f", "f", b"in a cycle", "B")
+
+    class Cyclic(MemoryFileSource):
+        def items(self, collection: Any, since: Any) -> Any:
+            for one in super().items(collection, since):
+                if isinstance(one, Item) and one.id == "A":
+                    yield replace(one, facts=FileFacts("B", folder=True))
+                else:
+                    yield one
+
+    bench.source = Cyclic
+    bench.run()
+    assert b"in a cycle" in tree(bench).files().values()
+
+
+@pytest.mark.parametrize("deleted", ["keep", "trash"])
+def test_what_the_source_deletes_stays_unless_the_plan_says_otherwise(bench: Bench, deleted: Any) -> None:
+    there = fill(bench)
+    bench.files = FilePolicy(deleted=deleted)
+    bench.run()
+    bench.shelf.remove(there, "F2")
+    bench.run()
+    assert ("Board/Minutes/may.odt" in tree(bench).files()) is (deleted == "keep")
+    assert (tree(bench).one("Board/Minutes") is not None) is (deleted == "keep")
+    assert not bench.report().changed
+
+
+def test_what_somebody_changed_there_is_not_deleted_with_the_source(bench: Bench) -> None:
+    there = fill(bench)
+    bench.files = FilePolicy(deleted="trash")
+    bench.run()
+    tree(bench).put("Board/Minutes/may.odt", b"edited")
+    bench.shelf.remove(there, "F2")
+    account = bench.run()
+    assert tree(bench).files()["Board/Minutes/may.odt"] == b"edited"
+    assert account.notes
+    assert not bench.report().changed
+
+
+def test_a_whole_listing_tells_what_is_gone(bench: Bench) -> None:
+    bench.files = FilePolicy(deleted="trash")
+    there = bench.shelf.collection(kind=Kind.FILE, whole=True)
+    bench.shelf.file(there, "a", "a", b"a")
+    bench.shelf.file(there, "b", "b", b"b")
+    bench.run()
+    bench.shelf.remove(there, "a")
+    bench.run()
+    assert tree(bench).files() == {"b": b"b"}
+    bench.shelf.file(there, "a", "a", b"a")
+    bench.run()
+    assert tree(bench).files() == {"a": b"a", "b": b"b"}
+
+
+def test_trashed_files_wait_until_the_plan_wants_them(bench: Bench) -> None:
+    there = fill(bench)
+    bench.shelf.file(there, "t", "old.txt", b"old", facts=FileFacts("F1", trashed=True))
+    account = bench.run()
+    assert "Board/old.txt" not in tree(bench).files()
+    assert account.skipped_items == 1
+    bench.files = FilePolicy(trashed="copy")
+    account = bench.run()
+    assert tree(bench).files()["Board/old.txt"] == b"old"
+    assert account.skipped_items == 0
+
+
+def test_others_files_move_with_their_owner_or_are_listed(bench: Bench) -> None:
+    there = drive(bench)
+    bench.people = (Person("anna@x", "anna"), Person("Bo@x", "bo", action="skip"))
+    bench.shelf.file(there, "1", "annas", b"1", facts=FileFacts(owner="Anna@x"))
+    bench.shelf.file(there, "2", "strangers", b"2", facts=FileFacts(owner="else@y"))
+    account = bench.run()
+    assert tree(bench).files() == {}
+    assert {count.code: count.items for count in account.skipped} == {"moves-with-owner": 1, "policy-others": 1}
+    bench.files = FilePolicy(others="copy")
+    bench.run()
+    assert tree(bench).files() == {"strangers": b"2"}
+
+
+def test_a_star_is_kept(bench: Bench) -> None:
+    there = fill(bench)
+    bench.shelf.file(there, "s", "star.txt", b"*", facts=FileFacts("F1", starred=True))
+    bench.shelf.describe(there, "F2", facts=FileFacts("F1", folder=True, starred=True))
+    bench.run()
+    for path in ("Board/star.txt", "Board/Minutes"):
+        one = tree(bench).one(path)
+        assert one is not None
+        assert one.facts.starred, path
+    bench.shelf.describe(there, "s", facts=FileFacts("F1"))
+    bench.run()
+    assert not tree(bench).one("Board/star.txt").facts.starred  # type: ignore[union-attr]
+
+
+# Sharing -----------------------------------------------------------------------------------------
+
+
+def test_shares_follow_the_people_table_and_the_route(bench: Bench) -> None:
+    there = fill(bench)
+    bench.people = (Person("", ""), Person("bo@x", "bo", action="skip"), Person("board@x", "Board", kind="group"))
+    grants = (
+        Grant("user", "Bo@x", Role.WRITER),
+        Grant("group", "board@x", Role.READER),
+        Grant("group", "unknown@x", Role.READER),
+        Grant("user", "out@y", Role.READER),
+        Grant("link", "", Role.READER),
+    )
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=grants))
+    bench.run()
+    assert tree(bench).shares() == {}
+    bench.files = FilePolicy(shares=frozenset({"people", "groups"}))
+    account = bench.run()
+    assert sorted(tree(bench).shares()["Board"]) == [("group", "Board", "reader"), ("user", "bo", "writer")]
+    assert account.shares is not None
+    assert account.shares.made == 2
+    assert {one.code for one in account.shares.left} == {"policy-outsiders", "policy-links", "group-unknown"}
+    assert not bench.report().changed
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=grants[1:]))
+    bench.run()
+    assert tree(bench).shares()["Board"] == [("group", "Board", "reader")]
+
+
+def test_a_server_that_allows_few_shares_at_a_time_gets_them_all_in_the_end(bench: Bench) -> None:
+    there = fill(bench)
+    bench.people = (Person("", ""), Person("bo@x", "bo", action="skip"))
+    bench.files = FilePolicy(shares=frozenset({"people"}))
+    for item in "abcd":
+        old = bench.shelf.describe(there, item)
+        facts = replace(old.facts, grants=(Grant("user", "bo@x", Role.READER),))
+        bench.shelf.describe(there, item, facts=facts)
+    bench.faults.on("share", Raise(TransientError("too many", retry_after=0.0)), call=3)
+    bench.run()
+    assert len(tree(bench).shares()) == 4
+
+
+def test_comments_come_along_if_the_plan_wants_them(bench: Bench) -> None:
+    there = fill(bench)
+    notes = {"a": [Note("Anna", WHEN, "Looks good")]}
+    bench.source = lambda shelf: MemoryFileSource(shelf, notes=notes)
+    bench.shelf.describe(there, "a", facts=FileFacts("F1", notes=1))
+    bench.run()
+    assert tree(bench).notes() == {}
+    bench.files = FilePolicy(comments="copy")
+    bench.run()
+    assert [note.text for note in tree(bench).notes()["Board/budget.ods"]] == ["Looks good"]
+    assert not bench.report().changed
+
+
+# What goes wrong ---------------------------------------------------------------------------------
+
+
+def test_a_flipped_bit_is_noticed_and_the_damaged_file_replaced(bench: Bench) -> None:
+    fill(bench)
+    bench.faults.on("write_many", Flip())
+    account = bench.run()
+    assert account.refused_items == 0
+    assert sorted(tree(bench).files()) == ["Board/Minutes/may.odt", "Board/budget.ods", "Board/film.mp4", "empty.txt"]
+    assert bench.verify().identical == 4
+
+
+def test_a_source_that_gives_other_bytes_than_its_digest_is_refused_and_the_rest_goes(bench: Bench) -> None:
+    there = drive(bench)
+    digest = hashlib.md5(b"right", usedforsecurity=False).hexdigest()
+    bench.shelf.file(there, "w", "wrong", b"wrong", digests={"md5": digest})
+    bench.shelf.file(there, "r", "right", b"right", digests={"md5": digest})
+    account = bench.run()
+    assert tree(bench).files() == {"right": b"right"}
+    assert [refusal.code for refusal in account.refusals] == ["damaged-at-source"]
+
+
+def test_a_file_that_changes_between_listing_and_reading_goes_as_it_is_now(bench: Bench) -> None:
+    there = drive(bench)
+    bench.shelf.file(there, "a", "a", b"before", digests={"sha1": hashlib.sha1(b"before").hexdigest()})  # noqa: S324
+
+    class Changing(MemoryFileSource):
+        def read_many(self, items: Any) -> Any:
+            if "a" in [item.id for item in items]:
+                bench.shelf.file(there, "a", "a", b"afterwards")
+            yield from super().read_many(items)
+
+    bench.source = Changing
+    account = bench.run()
+    assert tree(bench).files() == {"a": b"afterwards"}
+    assert account.refused_items == 0
+
+
+def test_a_large_body_goes_on_where_it_ended(bench: Bench) -> None:
+    body = bytes(range(256)) * 500  # 128,000 bytes: seven pieces
+    there = drive(bench)
+    bench.shelf.file(there, "big", "big", body)
+    bench.faults.on("append", Lost(TransientError("reset", retry_after=0.0)), call=4)
+    bench.run()
+    assert tree(bench).files() == {"big": body}
+    assert bench.faults.calls["append"] == 7, "no piece goes twice if it arrived"
+    assert bench.faults.calls["begin"] == 1
+    assert tree(bench).uploads() == []
+
+
+def test_a_large_body_with_a_digest_is_read_from_where_it_ended(bench: Bench) -> None:
+    body = bytes(range(256)) * 500
+    there = drive(bench)
+    digest = hashlib.sha256(body).hexdigest()
+    bench.shelf.file(there, "big", "big", body, digests={"sha256": digest})
+    offsets = []
+
+    class Watched(MemoryFileSource):
+        def read(self, item: Any, offset: int = 0) -> Any:
+            offsets.append(offset)
+            yield from super().read(item, offset)
+
+    bench.source = Watched
+    bench.faults.on("append", Lost(TransientError("reset", retry_after=0.0)), call=4)
+    bench.run()
+    assert tree(bench).files() == {"big": body}
+    assert offsets == [0, 80_000]
+    assert bench.verify().identical == 1
+
+
+def test_an_upload_that_expired_begins_again(bench: Bench) -> None:
+    body = bytes(range(256)) * 500
+    there = drive(bench)
+    bench.shelf.file(there, "big", "big", body)
+    bench.faults.on("append", Raise(ItemError("odd", "odd")), call=99)
+    bench.faults.on("append", Lost(TransientError("reset", retry_after=0.0)), call=3)
+    seen = []
+
+    def expire(event: Any) -> None:
+        if type(event).__name__ == "Waiting":
+            seen.append(event)
+            tree(bench).forget_uploads()
+
+    bench.faults.on("append", Lost(TransientError("reset")), call=3)
+    bench.run(observer=expire)
+    assert tree(bench).files() == {"big": body}
+
+
+def test_a_size_nobody_knows_is_found_out_first(bench: Bench) -> None:
+    there = drive(bench)
+    body = b"exported " * 20_000
+    bench.shelf.file(there, "doc", "doc.odt", body, size=None, repeatable=False)
+    bench.shelf.file(there, "small", "small.odt", b"x", size=None, repeatable=False)
+    bench.run()
+    assert tree(bench).files() == {"doc.odt": body, "small.odt": b"x"}
+
+
+def test_too_little_room_is_told_before_the_first_byte(bench: Bench) -> None:
+    fill(bench)
+
+    class Counting(MemoryFileSource):
+        def survey(self) -> Any:
+            from liberate.connector import Survey
+
+            return Survey(None, bytes=90_000)
+
+    bench.source = Counting
+    bench.destination = lambda store: TreeDestination(store, quota=50_000)
+    account = bench.run()
+    assert account.state == "stopped"
+    assert account.stopped is not None
+    assert account.stopped[0] == "no-room"
+    assert tree(bench).files() == {}
+
+
+def test_a_listing_that_breaks_off_loses_nobody(bench: Bench) -> None:
+    bench.files = FilePolicy(deleted="trash")
+    there = bench.shelf.collection(kind=Kind.FILE, whole=True)
+    for number in range(30):
+        bench.shelf.file(there, f"i{number}", f"n{number}", b"%d" % number)
+    bench.run()
+    bench.source_faults.on("items", Cut(TransientError("reset", retry_after=0.0), after=10))
+    bench.run()
+    assert len(tree(bench).files()) == 30
+
+
+def test_a_resumed_listing_that_says_whole_takes_nobody_away(bench: Bench) -> None:
+    """A source must say so only of a listing that began at its beginning; the core still asks for a cursor's word."""
+    bench.files = FilePolicy(deleted="trash")
+    there = fill(bench)
+    bench.run()
+
+    class Claims(MemoryFileSource):
+        def items(self, collection: Any, since: Cursor | None) -> Any:
+            listed: list[Listed] = list(super().items(collection, since))
+            yield from listed
+
+    bench.source = Claims
+    bench.shelf.file(there, "new", "new", b"new")
+    bench.run()
+    assert len(tree(bench).files()) == 5
+
+
+# Crashes -----------------------------------------------------------------------------------------
+
+
+def _scenario(number: int) -> Callable[[Shelf], None]:
+    """What happened at the source before each run of a job that dies."""
+
+    def first(shelf: Shelf) -> None:
+        there = shelf.collection(kind=Kind.FILE)
+        shelf.folder(there, "F1", "Board", modified=WHEN)
+        shelf.folder(there, "F2", "Minutes", "F1", modified=WHEN)
+        grants = (Grant("user", "bo@x", Role.WRITER),)
+        shelf.file(there, "a", "budget.ods", b"money", facts=FileFacts("F1", grants=grants, starred=True))
+        shelf.file(there, "b", "same", b"we met", "F2")
+        shelf.file(there, "b2", "same", b"we met again", "F2")
+        shelf.file(there, "d", "film.mp4", b"0123456789" * 7_000, "F1")
+        shelf.file(there, "s", "stream.bin", b"0123456789" * 3_000, "F1")
+
+    def second(shelf: Shelf) -> None:
+        there = shelf.collection(kind=Kind.FILE)
+        shelf.describe(there, "F2", name="Protocols", facts=FileFacts("", folder=True))
+        shelf.describe(there, "b", name="other")
+        shelf.file(there, "a", "budget.ods", b"more money", "F1")
+        shelf.remove(there, "b2")
+        shelf.file(there, "d", "film.mp4", b"9876543210" * 7_000, "F1")
+        shelf.file(there, "e", "new", b"new", "F2")
+
+    return first if number == 1 else second
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_job_that_dies_at_any_step_is_set_right(tmp_path: Path, runs: int) -> None:
+    def fresh(name: str) -> Trial:
+        shelf, store = Shelf(), Store(tmp_path / f"{name}.store")
+        steps: list[Any] = [lambda _what: None]
+        bench = Bench(
+            tmp_path / name,
+            shelf,
+            store,
+            MemoryFileSource,
+            lambda there: TreeDestination(there, step=lambda what: steps[0](what)),
+            files=FilePolicy(deleted="trash", shares=frozenset({"people"})),
+            people=(Person("", ""), Person("bo@x", "bo", action="skip")),
+        )
+        _scenario(1)(shelf)
+        if runs == 2:
+            bench.run()
+            _scenario(2)(shelf)
+
+        def run(step: Any) -> Any:
+            steps[0] = step
+            return bench.report(step=step)
+
+        return Trial(run, lambda: Tree(store).contents())
+
+    taken = survives(fresh)
+    assert len(taken) > 40
