@@ -222,7 +222,9 @@ def _told(db: sa.Connection, which: sa.ColumnElement[bool]) -> Iterator[str]:
 def _shares(db: sa.Connection, account: int) -> SharesReport | None:
     own = shares.c.account == account
     counted = sa.select(shares.c.state, sa.func.count()).where(own).group_by(shares.c.state)
-    states = {state: count for state, count in db.execute(counted)}
+    states: Counter[str] = Counter()
+    for state, count in db.execute(counted):
+        states[state] = count
     if not states:
         return None
     query = (
@@ -232,7 +234,7 @@ def _shares(db: sa.Connection, account: int) -> SharesReport | None:
         .order_by(sa.desc("number"), shares.c.code)
     )
     left = tuple(Count(code or "", why or "", todo or "", count) for code, why, todo, count in db.execute(query))
-    return SharesReport(states.get(State.WRITTEN, 0), states.get(State.LISTED, 0), left)
+    return SharesReport(states[State.WRITTEN], states[State.LISTED], left)
 
 
 def _renamed(db: sa.Connection, account: int) -> tuple[Renamed, ...]:

@@ -29,14 +29,24 @@ def name_items(
         if row.item.kind not in _NUMBERED and row.place_id is not None:
             by_place.setdefault(row.place_id, []).append(row)
     for place, some in by_place.items():
-        wanted = [encode(row.item.name or row.item.id, rules) for row in some]
+        wanted = [legal(row, rules) for row in some]
         taken = _Taken(ledger, place, {fold(name, rules) for name in wanted})
         there = held(place)
         for row, name in zip(some, wanted, strict=True):
             taken.strangers = there if not _is_folder(row) else {one for one, folder in there.items() if not folder}
-            row.name = unique(name, taken, rules)
+            row.name = unique(name, taken, rules, files=is_file(row))
             row.folded = fold(row.name, rules)
             taken.add(row.folded)
+
+
+def legal(row: Row, rules: Rules, name: str = "") -> str:
+    """The row's own name, or `name`, as the rules take it."""
+    return encode(name or row.item.name or row.item.id, rules, files=is_file(row))
+
+
+def is_file(row: Row) -> bool:
+    """Whether the row's name has an extension that says what it holds."""
+    return row.item.kind is Kind.FILE and not _is_folder(row)
 
 
 def _is_folder(row: Row) -> bool:

@@ -284,8 +284,9 @@ class Trees(Slices):
                     items.update()
                     .where(items.c.account == account, items.c.key.in_(some))
                     .values(
-                        state=State.LISTED, attempts=0, receipt=None, receipt_size=None, receipt_version=None, tier=None,
-                        evidence=None, size=None, sha256=None, forms=None, noted=None, code=None, why=None, todo=None,
+                        state=State.LISTED, attempts=0, receipt=None, receipt_size=None, receipt_version=None,
+                        tier=None, evidence=None, size=None, sha256=None, forms=None, noted=None, code=None, why=None,
+                        todo=None,
                     )
                 )  # fmt: skip
                 db.execute(places.update().where(places.c.folder.in_(some)).values(place=None, undated=True))

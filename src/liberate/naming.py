@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ class Rules:
     last: frozenset[str] = frozenset()  # ... or end with
     reserved: frozenset[str] = frozenset()  # whole segments, casefolded, at any depth
     reserved_top: frozenset[str] = frozenset()  # the same for the outermost segment only
+    basenames: frozenset[str] = frozenset()  # what may not stand before a segment's first dot, casefolded: "con"
+    endings: frozenset[str] = frozenset()  # what no segment may end with, casefolded: ".part"
     max_bytes: int = 255  # of one segment, as `measure` counts them
     max_path: int = 4000  # of a whole path, as `measure` counts it
     measure: Callable[[str], int] = lambda text: len(text.encode("utf-8", "surrogatepass"))
@@ -56,11 +59,12 @@ def _control(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cs", "Cn", "Co") or char in "\u2028\u2029\ufeff"
 
 
-def encode(name: str, rules: Rules) -> str:
+def encode(name: str, rules: Rules, *, files: bool = False) -> str:
     """`name` with each character that the rules forbid replaced by a readable twin.
 
     The result is NFC. decode gives back the NFC form of `name`, unless it had to be shortened;
-    then it ends in "~" and eight hex digits of its digest. "" becomes "_".
+    then it ends in "~" and eight hex digits of its digest. "" becomes "_". With `files`, the name of a file: what
+    is put at its end is put before its extension.
     """
     name = unicodedata.normalize("NFC", name)
     out = []
@@ -81,7 +85,33 @@ def encode(name: str, rules: Rules) -> str:
     legal = "".join(out) or "_"
     if legal.casefold() in rules.reserved:
         legal = _stand_in(legal[0]) + legal[1:]
-    return shorten(legal, rules) if rules.measure(legal) > rules.max_bytes else legal
+    legal = _other_ending(legal, rules)
+    if _basename(legal).casefold() in rules.basenames:
+        legal = _stand_in(legal[0]) + legal[1:]
+    if rules.measure(legal) <= rules.max_bytes:
+        return legal
+    ending = extension(legal) if files else ""
+    digest = hashlib.sha256(legal.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return shorten(legal[: len(legal) - len(ending)], rules, f"~{digest}{ending}")
+
+
+def extension(name: str) -> str:
+    """What says of a file's name what it holds, its dot included: ".odt", ".tar.gz"; "" where there is none."""
+    found = re.search(r"(?<=.)(\.tar)?\.[^\W_][\w-]{0,11}$", name)
+    return found[0] if found else ""
+
+
+def _basename(name: str) -> str:
+    """What stands before the first dot, one at the very beginning aside."""
+    return name[:1] + name[1:].partition(".")[0]
+
+
+def _other_ending(name: str, rules: Rules) -> str:
+    """`name` with the first character of each ending that is not allowed replaced, until it ends otherwise."""
+    while found := next((end for end in rules.endings if name[-len(end) :].casefold() == end), None):
+        at = len(name) - len(found)
+        name = name[:at] + _stand_in(name[at]) + name[at + 1 :]
+    return name
 
 
 def decode(name: str) -> str:
@@ -129,13 +159,15 @@ def shorten(name: str, rules: Rules, tail: str | None = None) -> str:
     return head + tail
 
 
-def unique(name: str, taken: Container[str], rules: Rules) -> str:
-    """`name`, or the first of "name (2)", "name (3)" ... whose fold() is not in `taken`."""
+def unique(name: str, taken: Container[str], rules: Rules, *, files: bool = False) -> str:
+    """`name`, or the first of "name (2)", "name (3)" ... whose fold() is not in `taken`; of a file "name (2).odt"."""
     if fold(name, rules) not in taken:
         return name
     number = 2
+    ending = extension(name) if files else ""
+    stem = name[: len(name) - len(ending)]
     while True:
-        candidate = shorten(name, rules, f" ({number})")
+        candidate = shorten(stem, rules, f" ({number}){ending}")
         if fold(candidate, rules) not in taken:
             return candidate
         number += 1

@@ -20,9 +20,10 @@ from liberate.connector import (
 )
 from liberate.errors import ItemError
 from liberate.files import FileFacts
+from liberate.item_names import legal
 from liberate.job import LISTED_TOGETHER, SliceRun
 from liberate.ledger_rows import DONE, PAGE, Claim, Pending, Refusal, Row, State, key_of
-from liberate.naming import encode, fold
+from liberate.naming import fold
 from liberate.people import same_name
 from liberate.proof import found_in
 from liberate.tree_sending import NAMES_TRIED, TreeSending, facts_of
@@ -301,7 +302,7 @@ class TreeRun(TreeSending, SliceRun):
             return
         if facts.folder and (own := self._tree.get(row.item.id)) is not None and own.number == number:
             return  # a folder in itself
-        name, folded = self._name_anew(row, number, encode(one.label or row.item.id, self._ends.places.rules))
+        name, folded = self._name_anew(row, number, legal(row, self._ends.places.rules, one.label))
         if (number, name) == (row.place_id, row.name):
             return
         self._ledger.moving(self._claim, row, number, name, folded)

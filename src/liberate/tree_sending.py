@@ -22,11 +22,11 @@ from liberate.connector import (
 )
 from liberate.errors import AccountError, IntegrityError, ItemError
 from liberate.files import FileFacts
-from liberate.item_names import name_items
+from liberate.item_names import is_file, legal, name_items
 from liberate.ledger_rows import Claim, Row, State, Written
 from liberate.ledger_trees import TreeFolder
 from liberate.mail import Sameness
-from liberate.naming import encode, fold, unique
+from liberate.naming import fold, unique
 from liberate.proof import MISSING, found_in, read_back
 from liberate.sending import FLUSH_ITEMS, Sending
 from liberate.turn import Desk, Ends
@@ -114,7 +114,7 @@ class TreeSending(Sending):
                     return True
                 return bool(ledger.names_in(number, [name])) and not (name == own and row.place_id == number)
 
-        name = unique(wanted, Taken(), rules)
+        name = unique(wanted, Taken(), rules, files=is_file(row))
         return name, fold(name, rules)
 
     # Folders -------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class TreeSending(Sending):
         rules = self._ends.places.rules
         self._there.setdefault(number, {})[fold(row.name, rules)] = False
         row.receipt = None  # what it was to replace is no longer ours
-        row.name, row.folded = self._name_anew(row, number, encode(row.item.name or row.item.id, rules))
+        row.name, row.folded = self._name_anew(row, number, legal(row, rules))
         self._ledger.renamed_row(self._claim, row, note)
 
     def _touch(self, rows: Iterable[Row]) -> None:

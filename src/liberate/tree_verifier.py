@@ -53,7 +53,7 @@ def looked_at(
     chosen: Sequence[tuple[Row, Place]],
     stock: Stock | None,
 ) -> Iterator[tuple[Row, str, int, Evidence]]:
-    """How rows of files compare with what was read at the source: (row, Sameness or "missing", bytes, how it was seen).
+    """How rows of files compare with what was read at the source: (row, Sameness or "missing", bytes, how seen).
 
     `chosen` are those whose bytes are looked at; of the others is told what the stock says, if that is bad.
     """

@@ -24,6 +24,7 @@ RULES = [
     Rules(forbidden=frozenset('/\\:*?"<>|'), last=frozenset(". "), first=frozenset(" "), caseless=True),
     Rules(forbidden=frozenset("/%*."), first=frozenset("~#-"), reserved=frozenset({"con", "nul", "."})),
     Rules(forbidden=frozenset("/"), max_bytes=40),
+    Rules(basenames=frozenset({"a", "con"}), endings=frozenset({".part", ".", " ", "b"})),
 ]
 NAMES = st.text(max_size=60) | st.text("aAbB .%/*~‛／Ａé́\x00ÅÅ", max_size=20)
 
@@ -36,6 +37,8 @@ def legal(name: str, rules: Rules) -> bool:
         and name[0] not in rules.first
         and name[-1] not in rules.last
         and name.casefold() not in rules.reserved
+        and (name[:1] + name[1:].partition(".")[0]).casefold() not in rules.basenames
+        and not any(name.casefold().endswith(ending) for ending in rules.endings)
         and rules.measure(name) <= rules.max_bytes
     )
 
@@ -52,6 +55,29 @@ def test_a_name_that_was_not_shortened_is_given_back(name: str, rules: Rules) ->
     made = encode(name, rules)
     if name and "~" not in made[-9:]:
         assert decode(made) == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("x.part", "x\uff0epart"),
+        ("X.PART", "X\uff0ePART"),
+        (".part", "\uff0epart"),
+        ("x.part.part", "x.part\uff0epart"),
+        ("x.parts", "x.parts"),
+        ("x. ", "x.\u2420"),
+        ("x..", "x.\uff0e"),
+        ("con", "\uff43on"),
+        ("CON.txt", "\uff23ON.txt"),
+        ("con.tar.gz", "\uff43on.tar.gz"),
+        ("console.txt", "console.txt"),
+        (".con", ".con"),
+    ],
+)
+def test_endings_and_basenames_that_are_not_allowed_are_replaced_and_given_back(name: str, made: str) -> None:
+    rules = Rules(basenames=frozenset({"con", "nul"}), endings=frozenset({".part", ".", " "}))
+    assert encode(name, rules) == made
+    assert decode(made) == name
 
 
 @given(st.lists(NAMES, max_size=12), st.sampled_from(RULES))

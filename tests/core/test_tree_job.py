@@ -89,7 +89,7 @@ def test_a_renamed_file_is_moved_and_never_sent_again(bench: Bench) -> None:
     assert (moved.id, moved.body) == (f"{number}/accounts.ods", b"money")
     assert tree(bench).one("Board/budget.ods") is None
     assert bench.faults.calls["write_many"] == writes
-    assert bench.verify().identical == 4
+    assert bench.verify().identical == 6
 
 
 def test_a_moved_folder_takes_everything_with_it_and_takes_more_in(bench: Bench) -> None:
@@ -139,7 +139,7 @@ def test_a_newer_edit_made_there_is_kept_beside_and_told(bench: Bench) -> None:
     account = bench.run()
     files = tree(bench).files()
     assert files["Board/budget.ods"] == b"edited here"
-    assert files["Board/budget.ods (2)"] == b"edited there" or files["Board/budget (2).ods"] == b"edited there"
+    assert files["Board/budget (2).ods"] == b"edited there"
     assert any("side by side" in note for note in account.notes)
     assert not bench.report().changed
 
@@ -154,7 +154,7 @@ def test_a_strangers_file_is_never_replaced(bench: Bench) -> None:
     assert files["Board/budget.ods"] == b"somebody's too"
     assert sorted(files.values()).count(b"money") == 1
     assert len(files) == 6
-    assert bench.verify().identical == 4
+    assert bench.verify().identical == 6
 
 
 def test_a_strangers_file_that_comes_meanwhile_is_not_replaced_either(bench: Bench) -> None:
@@ -361,7 +361,7 @@ def test_a_flipped_bit_is_noticed_and_the_damaged_file_replaced(bench: Bench) ->
     account = bench.run()
     assert account.refused_items == 0
     assert sorted(tree(bench).files()) == ["Board/Minutes/may.odt", "Board/budget.ods", "Board/film.mp4", "empty.txt"]
-    assert bench.verify().identical == 4
+    assert bench.verify().identical == 6
 
 
 def test_a_source_that_gives_other_bytes_than_its_digest_is_refused_and_the_rest_goes(bench: Bench) -> None:
@@ -534,7 +534,7 @@ def test_a_job_that_dies_at_any_step_is_set_right(tmp_path: Path, runs: int) -> 
             shelf,
             store,
             MemoryFileSource,
-            lambda there: TreeDestination(there, step=lambda what: steps[0](what)),
+            lambda there: TreeDestination(there, step=lambda what: steps[0](what) or None),
             files=FilePolicy(deleted="trash", shares=frozenset({"people"})),
             people=(Person("", ""), Person("bo@x", "bo", action="skip")),
         )

@@ -96,7 +96,8 @@ def test_each_item_that_is_not_as_it_was_is_listed_with_where_it_stood() -> None
     assert "<b>Board</b>" not in page
     assert "And 3 more; the ledger has them all." in page
     found = json.loads(as_json(report(say.WRONG)))["accounts"][0]["findings"]
-    assert found[0] == {"item": "18d1", "folder": "INBOX", "found": "missing", "stored": "70:12", "size": 1800}
+    where = {"folder": "INBOX", "found": "missing", "stored": "70:12", "size": 1800}
+    assert found[0] == {"item": "18d1", "name": "", **where}
 
 
 def test_the_text_holds_every_refusal_with_its_reason_and_where_its_original_is() -> None:
