@@ -300,7 +300,11 @@ class _Loader:
         if url is None:
             return None
         key = ("job", "ledger")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            self._problem(key, "This is no address of a database. Write postgresql://host/database.")
+            return None
         scheme = parts.scheme.partition("+")[0]
         if scheme not in ("postgresql", "postgres"):
             self._problem(key, "The ledger is a file in the job's folder, or a database: postgresql://host/database.")
