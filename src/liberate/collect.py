@@ -51,26 +51,27 @@ class _Tally:
     """How many items and copies an account has in each state, from one look at its rows."""
 
     def __init__(self, db: sa.Connection, account: int) -> None:
+        is_copy = sa.case((items.c.part == sa.literal_column("''"), 0), else_=1)  # PostgreSQL: without parameters
         query = (
             sa.select(
-                items.c.part != "", items.c.state, items.c.tier, items.c.evidence, sa.func.count(),
+                is_copy, items.c.state, items.c.tier, items.c.evidence, sa.func.count(),
                 sa.func.coalesce(sa.func.sum(items.c.size), 0),
             )
             .where(items.c.account == account)
-            .group_by(items.c.part != "", items.c.state, items.c.tier, items.c.evidence)
+            .group_by(is_copy, items.c.state, items.c.tier, items.c.evidence)
         )  # fmt: skip
         self.items: Counter[str] = Counter()
         self.copies: Counter[str] = Counter()
         self.tiers: Counter[str] = Counter()  # items and copies
         self.evidence: Counter[str] = Counter()  # items
         self.bytes = 0  # of the items that moved
-        for is_copy, state, tier, evidence, count, size in db.execute(query).all():
-            (self.copies if is_copy else self.items)[state] += count
+        for copy, state, tier, evidence, count, size in db.execute(query).all():
+            (self.copies if copy else self.items)[state] += count
             if state not in DONE:
                 continue
             if tier is not None:
                 self.tiers[tier] += count
-            if not is_copy:
+            if not copy:
                 self.evidence[evidence or Evidence.NONE.value] += count
                 self.bytes += int(size)
 

@@ -23,7 +23,7 @@ from liberate.rejects import Rejects
 from liberate.report import Report
 from liberate.sharing import Directory
 from liberate.turn import Desk, Terms
-from liberate.undo import Undoer, Undone
+from liberate.undoer import Undoer, Undone
 from liberate.verifier import Verifier
 
 

@@ -34,6 +34,7 @@ class Bench:
     files: FilePolicy = field(default_factory=FilePolicy)
     evidence: Any = "size"
     people: tuple[Person | tuple[str, str], ...] = (("", ""),)
+    ledger: str | None = None
 
     def plan(self) -> Plan:
         return plan(
@@ -43,6 +44,7 @@ class Bench:
             mail=self.mail,
             files=self.files,
             people=self.people,
+            ledger=self.ledger,
             evidence=self.evidence,
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from core_kit import Bench
 
+import liberate
 from liberate.connector import Cursor, Item, Kind, Listed
 from liberate.errors import ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy, Grant, Note, Role
@@ -66,6 +67,37 @@ def test_a_tree_arrives_with_its_folders_files_and_times(bench: Bench) -> None:
         assert one is not None
         assert one.modified == WHEN, path
     assert (account.state, account.moved, account.refused_items, account.skipped_items) == ("done", 6, 0, 0)
+
+
+def test_a_tree_is_followed_with_a_ledger_of_either_kind(bench: Bench, database: str) -> None:
+    bench.ledger = database if database.startswith("postgresql") else None
+    bench.files = FilePolicy(deleted="trash", shares=frozenset({"people"}), comments="copy")
+    bench.people = (Person("", ""), Person("bo@x", "bo", action="skip"))
+    _scenario(1)(bench.shelf)
+    bench.run()
+    _scenario(2)(bench.shelf)
+    account = bench.run()
+    assert (account.state, account.refused_items) == ("done", 0)
+    assert sorted(tree(bench).files()) == [
+        "Board/budget.ods", "Board/film.mp4", "Board/stream.bin", "Protocols/new", "Protocols/other",
+    ]  # fmt: skip
+    assert bench.verify().wrong == 0
+    assert not bench.report().changed
+    (undone,) = liberate.undo(bench.plan())
+    assert undone.kept == ()
+    assert tree(bench).files() == {}
+    bench.run()
+    assert len(tree(bench).files()) == 5
+
+
+def test_undo_takes_back_what_was_moved_and_nothing_else(bench: Bench) -> None:
+    fill(bench)
+    tree(bench).put("Board/theirs.txt", b"theirs")
+    bench.run()
+    tree(bench).put("Board/Minutes/may.odt", b"edited here")
+    (undone,) = liberate.undo(bench.plan())
+    assert tree(bench).files() == {"Board/theirs.txt": b"theirs", "Board/Minutes/may.odt": b"edited here"}
+    assert (undone.removed, sum(count.items for count in undone.kept)) == (3, 3)
 
 
 def test_a_second_run_changes_nothing(bench: Bench) -> None:
