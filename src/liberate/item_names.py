@@ -28,9 +28,15 @@ def name_items(
     for row in rows:
         if row.item.kind not in _NUMBERED and row.place_id is not None:
             by_place.setdefault(row.place_id, []).append(row)
+    wishes = {place: [legal(row, rules) for row in some] for place, some in by_place.items()}
+    likely = {place: {fold(name, rules) for name in names} for place, names in wishes.items()}
+    pairs = sorted((place, name) for place, names in likely.items() for name in names)
+    have: dict[int, set[str]] = {}
+    for place, name in ledger.names_among(pairs):
+        have.setdefault(place, set()).add(name)
     for place, some in by_place.items():
-        wanted = [legal(row, rules) for row in some]
-        taken = _Taken(ledger, place, {fold(name, rules) for name in wanted})
+        wanted = wishes[place]
+        taken = _Taken(ledger, place, likely[place], have.get(place, set()))
         there = held(place)
         for row, name in zip(some, wanted, strict=True):
             taken.strangers = there if not _is_folder(row) else {one for one, folder in there.items() if not folder}
@@ -54,15 +60,15 @@ def _is_folder(row: Row) -> bool:
 
 
 class _Taken:
-    """The folded names that a place has, asked of the ledger: first those likely, then each as it comes up."""
+    """The folded names that a place has: those that were asked about, and then each as it comes up."""
 
     strangers: Container[str] = ()
 
-    def __init__(self, ledger: Ledger, place: int, likely: set[str]) -> None:
+    def __init__(self, ledger: Ledger, place: int, known: set[str], taken: set[str]) -> None:
         self._ledger = ledger
         self._place = place
-        self._known = set(likely)
-        self._taken = ledger.names_in(place, sorted(likely))
+        self._known = known  # names that were asked about
+        self._taken = taken
 
     def add(self, name: str) -> None:
         self._known.add(name)

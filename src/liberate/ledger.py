@@ -52,6 +52,11 @@ def _update(*columns: str) -> Many:
 _KNOWN = sa.select(items.c.key, items.c.version, items.c.facts_version, items.c.state, items.c.place).where(
     items.c.key.in_(sa.bindparam("keys", expanding=True))
 )
+_NAMES = sa.select(items.c.place, items.c.folded).where(
+    items.c.place.in_(sa.bindparam("places", expanding=True)),
+    items.c.folded.in_(sa.bindparam("names", expanding=True)),
+)
+_STATES = {state.value: state for state in State}
 _INSERT = Many(items.insert(), INSERTED)
 _PENDING = _update("pending_facts", "pending_version", "pending_label")
 _UPDATED = _update("facts", "facts_version", "label", "pending_facts", "pending_version", "pending_label")
@@ -73,7 +78,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
         with self._reading() as db:
             for some in pages(keys):
                 for key, version, facts_version, state, place in db.execute(_KNOWN, {"keys": some}).all():
-                    out[key] = (version, facts_version, State(state), place)
+                    out[key] = (version, facts_version, _STATES[state], place)
         return out
 
     def listed(
@@ -366,6 +371,16 @@ class Ledger(Accounts, Trees, SharesOfLedger):
                 query = sa.select(items.c.folded).where(items.c.place == place, items.c.folded.in_(some))
                 out.update(db.scalars(query))
         return out
+
+    def names_among(self, wanted: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
+        """Of these (place number, folded name), those that items have."""
+        out: set[tuple[int, str]] = set()
+        with self._reading() as db:
+            for at in range(0, len(wanted), PAGE):
+                some = wanted[at : at + PAGE]
+                asked = {"places": list({place for place, _ in some}), "names": list({name for _, name in some})}
+                out.update((place, folded) for place, folded in db.execute(_NAMES, asked).all())
+        return out & set(wanted)
 
     def originals(self, keys: Sequence[str], kind: Kind) -> dict[str, Row]:
         """The rows of these keys."""
