@@ -32,14 +32,17 @@ def test_a_job_that_dies_after_any_step_is_set_right_by_the_next_run(
     assert {"before intend", "uncommitted written", "after listed"} <= set(taken)
 
 
-def test_a_process_that_is_killed_is_set_right_by_the_next_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("destination", "every", "act"), [("mailbox", 3, "append"), ("tree", 6, "append")])
+def test_a_process_that_is_killed_is_set_right_by_the_next_one(
+    tmp_path: Path, destination: str, every: int, act: str
+) -> None:
     with victims("memory_job:run_here", [HERE]) as doomed:
         taken = survives(
-            lambda name: memory_job.trial(tmp_path / name, "together", "mailbox"),
+            lambda name: memory_job.trial(tmp_path / name, "together", destination),
             doomed,
-            only=lambda number, what: something_was_done(number, what) and number % 3 == 0,  # all: make torture
+            only=lambda number, what: something_was_done(number, what) and number % every == 0,  # all: make torture
         )
-    assert "after append" in taken
+    assert f"after {act}" in taken
 
 
 @pytest.mark.torture
