@@ -12,6 +12,7 @@ from liberate.connector import Account, Connector, Destination, Endpoint, Kind, 
 from liberate.errors import PlanError
 from liberate.settings import Settings
 from liberate_local import gmail_labels
+from liberate_local.files_source import FilesSource
 from liberate_local.folder_destination import FolderDestination
 from liberate_local.maildir import MaildirSource
 from liberate_local.maildir_destination import MaildirDestination
@@ -163,7 +164,7 @@ takeout = Connector(
 
 
 def _eml_source(settings: EmlSettings, account: Account) -> Source:
-    return TreeSource(located(settings.path, account), Kind.MAIL, settings.folder)
+    return TreeSource(located(settings.path, account), settings.folder)
 
 
 eml = Connector(
@@ -178,7 +179,7 @@ eml = Connector(
 
 
 def _folder_source(settings: FolderSettings, account: Account) -> Source:
-    return TreeSource(located(settings.path, account), Kind.FILE)
+    return FilesSource(located(settings.path, account))
 
 
 def _folder_destination(settings: FolderSettings, account: Account) -> Destination:

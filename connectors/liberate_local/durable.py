@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -11,8 +12,18 @@ from datetime import datetime
 from pathlib import Path
 
 
-def new_file(path: bytes, chunks: Iterable[bytes], modified: datetime | None, *, sync: bool) -> int:
-    """Make a file that was not there, with `sync` on the disk; its size. Leaves nothing behind when it fails."""
+def new_file(
+    path: bytes,
+    chunks: Iterable[bytes],
+    modified: datetime | None,
+    *,
+    sync: bool,
+    dress: Callable[[int], None] | None = None,
+) -> int:
+    """Make a file that was not there, with `sync` on the disk; its size. Leaves nothing behind when it fails.
+
+    `dress` gives the open file what it has beside its bytes.
+    """
     size = 0
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -22,10 +33,10 @@ def new_file(path: bytes, chunks: Iterable[bytes], modified: datetime | None, *,
                 while view:
                     view = view[os.write(handle, view) :]
                 size += len(chunk)
+            if dress is not None:
+                dress(handle)
             if modified:
-                with contextlib.suppress(OverflowError, OSError):  # a time that the file system cannot hold
-                    stamp = round(modified.timestamp() * 1e6) * 1000
-                    os.utime(handle, ns=(stamp, stamp))
+                set_time(handle, modified)
             if sync:
                 os.fsync(handle)
         finally:
@@ -34,6 +45,39 @@ def new_file(path: bytes, chunks: Iterable[bytes], modified: datetime | None, *,
         forget(path)
         raise
     return size
+
+
+def set_time(path: int | bytes, modified: datetime) -> None:
+    """Set the time of a file or folder, if the file system can hold it."""
+    with contextlib.suppress(OverflowError, OSError):
+        stamp = round(modified.timestamp() * 1e6) * 1000
+        os.utime(path, ns=(stamp, stamp))
+
+
+def rename_new(old: bytes, new: bytes) -> None:
+    """Give a file or folder a name that nothing has. Raises FileExistsError if something has it.
+
+    renameat2(2) does it in one step. Where the kernel or the file system cannot, a file is linked and
+    unlinked, which is as safe; a folder, and a file where links cannot be made, is looked for first.
+    """
+    if _renameat2 is not None:
+        if _renameat2(_AT_FDCWD, old, _AT_FDCWD, new, _NOREPLACE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise OSError(number, os.strerror(number), old, None, new)
+    if not os.path.isdir(old) or os.path.islink(old):
+        try:
+            os.link(old, new, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+                raise
+        else:
+            os.unlink(old)
+            return
+    if os.path.lexists(new):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+    os.rename(old, new)
 
 
 def forget(path: bytes) -> None:
@@ -69,6 +113,34 @@ def sync_files(folder: bytes, paths: Iterable[bytes]) -> None:
             os.fsync(file)
         finally:
             os.close(file)
+
+
+def sync_names(folders: Iterable[bytes]) -> None:
+    """Make the names in several folders survive a power cut, with one call where the system can."""
+    some = sorted(folders)
+    if len(some) > 1 and _syncfs is not None:
+        by_device = {os.stat(folder).st_dev: folder for folder in some}
+        for folder in by_device.values():
+            sync_files(folder, ())
+        return
+    for folder in some:
+        sync_folder(folder)
+
+
+def _find_renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        found = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return None
+    found.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    made: Callable[[int, bytes, int, bytes, int], int] = found
+    return made
+
+
+_AT_FDCWD, _NOREPLACE = -100, 1  # <fcntl.h>, <linux/fs.h>
+_renameat2 = _find_renameat2()
 
 
 def _find_syncfs() -> Callable[[int], int] | None:

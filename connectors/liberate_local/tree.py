@@ -1,4 +1,4 @@
-"""A folder tree as a source: of files, or of mail where each message is an .eml file."""
+"""A folder tree as a source of mail, where each message is an .eml file."""
 
 from __future__ import annotations
 
@@ -30,16 +30,12 @@ _UNSETTLED = Cursor("unsettled")
 class TreeSource:
     """Reads a folder and those below it. Symbolic links are told and never followed.
 
-    An item's id is its path below the folder. A file's version is its size and the time it was
-    modified; a message's is its size alone: a message is never edited, and one whose file was
-    merely touched or copied must not arrive twice.
+    An item's id is its path below the folder. Its version is its size alone: a message is never
+    edited, and one whose file was merely touched or copied must not arrive twice.
     """
 
-    def __init__(
-        self, root: Path, kind: Kind, name: str | None = None, now_ns: Callable[[], int] = time.time_ns
-    ) -> None:
+    def __init__(self, root: Path, name: str | None = None, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._root = os.fsencode(root)
-        self._kind = kind
         self._name = tuple(name.split("/")) if name else (root.resolve().name or "Mail",)
         self._now_ns = now_ns
 
@@ -57,8 +53,7 @@ class TreeSource:
             if directory:
                 yield self._collection(directory)
             return
-        mail = self._kind is Kind.MAIL
-        if not mail or any(_is_eml(entry.name) for entry in found):
+        if any(_is_eml(entry.name) for entry in found):
             yield self._collection(directory)
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
@@ -66,10 +61,10 @@ class TreeSource:
 
     def _collection(self, directory: bytes) -> Collection:
         path = tuple(level.decode("utf-8", "replace") for level in directory.split(b"/")) if directory else ()
-        if self._kind is Kind.MAIL and not path:
+        if not path:
             path = self._name
-        inbox = self._kind is Kind.MAIL and len(path) == 1 and path[0].upper() == "INBOX"
-        return Collection(text(directory) if directory else ROOT, path, self._kind, role=Role.INBOX if inbox else None)
+        inbox = len(path) == 1 and path[0].upper() == "INBOX"
+        return Collection(text(directory) if directory else ROOT, path, Kind.MAIL, role=Role.INBOX if inbox else None)
 
     # Listing -------------------------------------------------------------------------------------
 
@@ -93,16 +88,14 @@ class TreeSource:
             )
             return
         for name in found:
-            if self._kind is Kind.FILE or _is_eml(name):
+            if _is_eml(name):
                 entry = self._entry(directory, name, prefix + text(name))
                 if entry is not None:
                     yield entry
         yield state
 
     def _state(self, directory: bytes) -> Cursor:
-        """What changes whenever a message comes or goes. A file can change without it."""
-        if self._kind is Kind.FILE:
-            return _UNSETTLED
+        """What changes whenever a message comes or goes."""
         mark = os.stat(directory)
         settled = abs(self._now_ns() - mark.st_mtime_ns) > _SETTLED_NS
         return Cursor(f"{mark.st_ino}:{mark.st_mtime_ns}") if settled else _UNSETTLED
@@ -118,10 +111,6 @@ class TreeSource:
             if not stat.S_ISREG(mark.st_mode):
                 return Skipped(known, "special-file", "It is a device, a pipe or a socket, not a file.")
             modified = datetime.fromtimestamp(mark.st_mtime, UTC)
-            if self._kind is Kind.FILE:
-                version = f"{mark.st_size}:{mark.st_mtime_ns}"
-                readable = name.decode("utf-8", "replace")
-                return Item(known, Kind.FILE, version, readable, size=mark.st_size, modified=modified)
             with os.fdopen(_opened(path), "rb", buffering=0) as file:
                 head, _ = split_header(file.read(_HEAD))
         except FileNotFoundError:
@@ -142,7 +131,7 @@ class TreeSource:
 
     def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
         path = os.path.join(self._root, raw(item.id))
-        with reading(item.name or "The message"), os.fdopen(_opened(path), "rb", buffering=0) as file:
+        with reading("The message"), os.fdopen(_opened(path), "rb", buffering=0) as file:
             file.seek(offset)
             while chunk := file.read(CHUNK):
                 yield chunk

@@ -10,7 +10,13 @@ import pytest
 from liberate.connector import Collection, Item, Kind, Place, Receipt
 from liberate.files import FileFacts
 from liberate.mail import MailFacts
-from liberate.testing.contracts import DestinationContract, OpenDestination, OpenSource, SourceContract
+from liberate.testing.contracts import (
+    DestinationContract,
+    OpenDestination,
+    OpenSource,
+    SourceContract,
+    TreeDestinationContract,
+)
 from liberate.testing.memory import (
     FolderDestination,
     MailboxDestination,
@@ -20,6 +26,7 @@ from liberate.testing.memory import (
     Shelf,
     Store,
 )
+from liberate.testing.memory_files import Tree
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
 
 
@@ -112,5 +119,19 @@ class TestFolder(TestMailbox):
         return None
 
 
-class TestTree(TestFolder):
-    opened = TreeDestination
+class TestTree(TreeDestinationContract):
+    @pytest.fixture
+    def store(self) -> Store:
+        return Store()
+
+    @pytest.fixture
+    def owner(self, store: Store) -> Tree:
+        return Tree(store)
+
+    @pytest.fixture
+    def open_destination(self, store: Store) -> OpenDestination:
+        return lambda: nullcontext(TreeDestination(store, people=frozenset({"ben"})))
+
+    @pytest.fixture
+    def somebody(self) -> str:
+        return "ben"

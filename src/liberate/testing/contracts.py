@@ -19,8 +19,17 @@ import pytest
 from liberate.testing.crash import Trial, survives
 from liberate.testing.destination_contract import DestinationContract, OpenDestination
 from liberate.testing.source_contract import OpenSource, SourceContract
+from liberate.testing.tree_contract import Owner, TreeDestinationContract
 
-__all__ = ["DestinationContract", "OpenDestination", "OpenSource", "PairContract", "SourceContract"]
+__all__ = [
+    "DestinationContract",
+    "OpenDestination",
+    "OpenSource",
+    "Owner",
+    "PairContract",
+    "SourceContract",
+    "TreeDestinationContract",
+]
 
 
 class PairContract:

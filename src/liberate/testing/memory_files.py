@@ -61,6 +61,10 @@ class Tree:
         """Every file, by its path."""
         return {path: one.body for path, one in self._all() if not is_folder(one)}
 
+    def tree(self) -> dict[str, bytes | None]:
+        """Everything there is, by its path: the bytes of a file, None for a folder."""
+        return {path: None if is_folder(one) else one.body for path, one in self._all()}
+
     def contents(self) -> dict[str, tuple[Any, ...]]:
         """Everything there is, by its path, to compare two trees by: bytes, facts, time, shares and notes."""
         with self.store.together:
