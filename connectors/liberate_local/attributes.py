@@ -11,7 +11,7 @@ from typing import TypeAlias
 from liberate.connector import Change, Item
 from liberate.errors import ItemError
 from liberate.files import FileFacts
-from liberate_local.durable import set_time
+from liberate_local.durable import set_time, stamp_of
 
 LIMIT = 64 << 10  # bytes of names and values of one file: what Linux allows for a single value
 Extended: TypeAlias = tuple[tuple[str, bytes], ...]
@@ -110,6 +110,17 @@ def facts_of(item: Item) -> FileFacts:
 def dress(item: Item) -> Callable[[int], None]:
     """Gives a new file, open under this number, its extended attributes."""
     return partial(difference, before=(), now=facts_of(item).extended)
+
+
+def was_dated(change: Change, mark: os.stat_result) -> bool:
+    """Whether an earlier attempt at this change has given the file its time, and nobody changed it since."""
+    modified = change.slot.item.modified
+    if modified is None or change.receipt.size != mark.st_size:
+        return False
+    try:
+        return mark.st_mtime_ns == stamp_of(modified)
+    except OverflowError:
+        return False
 
 
 def apply(change: Change, path: bytes, *, dated: bool) -> None:

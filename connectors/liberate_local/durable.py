@@ -50,8 +50,12 @@ def new_file(
 def set_time(path: int | bytes, modified: datetime) -> None:
     """Set the time of a file or folder, if the file system can hold it."""
     with contextlib.suppress(OverflowError, OSError):
-        stamp = round(modified.timestamp() * 1e6) * 1000
-        os.utime(path, ns=(stamp, stamp))
+        os.utime(path, ns=(stamp_of(modified),) * 2)
+
+
+def stamp_of(modified: datetime) -> int:
+    """A time in nanoseconds, as set_time sets it. Raises OverflowError."""
+    return round(modified.timestamp() * 1e6) * 1000
 
 
 def rename_new(old: bytes, new: bytes) -> None:

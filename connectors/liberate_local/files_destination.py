@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from liberate.connector import (
     inside,
 )
 from liberate.errors import ItemError, TransientError
-from liberate_local.attributes import apply, dress
+from liberate_local.attributes import apply, dress, was_dated
 from liberate_local.durable import forget, new_file, rename_new, sync_files, sync_folder, sync_names
 from liberate_local.paths import reading, writing
 from liberate_local.standing import (
@@ -96,6 +97,8 @@ class FilesDestination:
         """
         if is_folder(slot) or stat.S_ISDIR(mark.st_mode):
             return is_folder(slot) and stat.S_ISDIR(mark.st_mode)
+        if slot.replaces is not None and version_of(mark) == slot.replaces.version:
+            return False
         try:
             same = has_the_bytes(path, mark, slot.item)
         except ItemError as error:
@@ -104,8 +107,6 @@ class FilesDestination:
             raise TransientError(f"The file cannot be compared with what was sent: {error.why}") from error
         if same is not None:
             return same
-        if slot.replaces is not None and version_of(mark) == slot.replaces.version:
-            return False
         modified = slot.item.modified
         return modified is not None and abs(mark.st_mtime - modified.timestamp()) < 2  # FAT keeps even seconds
 
@@ -237,6 +238,8 @@ class FilesDestination:
             if here is None:
                 if there is None or not receipt.version or version_of(there) != receipt.version:
                     raise _GONE
+            elif there is not None and version_of(there) == receipt.version != version_of(here):
+                pass  # it was moved before, and somebody took its old name since
             elif old != new:
                 self._rename(old, here, new, there)
                 self._standing.moved()
@@ -316,16 +319,17 @@ class FilesDestination:
             yield change.slot, outcome
 
     def _update(self, change: Change) -> Receipt:
-        """Bring the new facts. The time of a file that somebody changed is theirs."""
+        """Bring the new facts. The time of a file that somebody changed is theirs, and the file does not become ours."""
         receipt = change.receipt
         with writing("The file"):
             path = self._path(receipt)
             mark = look(path)
             if mark is None or stat.S_ISLNK(mark.st_mode):
                 raise _GONE
-            dated = stat.S_ISDIR(mark.st_mode) or version_of(mark) == receipt.version
-            apply(change, path, dated=dated)
-            return receipt_of(receipt.place, os.path.basename(path), os.lstat(path))
+            ours = stat.S_ISDIR(mark.st_mode) or version_of(mark) == receipt.version or was_dated(change, mark)
+            apply(change, path, dated=ours)
+            now = receipt_of(receipt.place, os.path.basename(path), os.lstat(path))
+            return now if ours else replace(now, version=receipt.version)
 
     def room(self) -> int | None:
         path = self._root

@@ -120,13 +120,19 @@ class FilesSource:
             None if folder else mark.st_size,
             _moment(mark.st_mtime_ns),
             facts=facts,
-            facts_version=sha256(f"{readable}\0{facts.dump()}".encode()).hexdigest()[:32],
+            # A folder's time is brought as a fact is; a file's comes with its bytes.
+            facts_version=sha256(
+                f"{readable}\0{facts.dump()}\0{mark.st_mtime_ns if folder else ''}".encode()
+            ).hexdigest()[:32],
         ), left
 
     def describe(self, item: Item) -> Item:
         where = raw(item.id)
         with reading(item.name or "The file"):
-            return self._item(where, os.path.basename(where), item.id, _id(os.path.dirname(where)))[0]
+            now = self._item(where, os.path.basename(where), item.id, _id(os.path.dirname(where)))[0]
+        if isinstance(item.facts, FileFacts) and item.facts.folder != now.facts.folder:
+            raise ItemError("gone", "Another thing has its name now.")
+        return now
 
     # Reading -------------------------------------------------------------------------------------
 

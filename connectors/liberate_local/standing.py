@@ -81,14 +81,21 @@ class Standing:
             except FileExistsError:
                 raise name_taken() from None
         else:
+            changed = ItemError(
+                CHANGED_THERE,
+                "The file was changed at the destination since it was written.",
+                "Let its owner choose one of the two.",
+            )
             mark = look(there)
-            if mark is None or self.path(slot.replaces) != there or version_of(mark) != slot.replaces.version:
-                raise ItemError(
-                    CHANGED_THERE,
-                    "The file was changed, or moved away, at the destination since it was written.",
-                    "Let its owner choose one of the two.",
-                )
-            os.rename(part, there)
+            if mark is None:  # somebody removed it: the new one is nobody's loss
+                try:
+                    rename_new(part, there)
+                except FileExistsError:
+                    raise changed from None
+            elif self.path(slot.replaces) == there and version_of(mark) == slot.replaces.version:
+                os.rename(part, there)
+            else:
+                raise changed
         mark = os.lstat(there)
         return receipt_of(slot.place, encoded(slot.name), mark)
 

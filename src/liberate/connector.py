@@ -460,7 +460,11 @@ class Updates(Protocol):
     """A destination that can change facts without new bytes: flags, labels, times."""
 
     def update(self, changes: Iterable[Change]) -> Iterator[Outcome]:
-        """Apply the difference between `before` and the slot's facts, and nothing else. May be repeated."""
+        """Apply the difference between `before` and the slot's facts, and nothing else. May be repeated.
+
+        The receipt of what stood there in the version that was given has the version after the change;
+        that of what somebody changed there has the version that was given: it does not become ours.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ subject, no address of a correspondent and no content, and can be handed to an a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -62,6 +62,8 @@ _PENDING = _update("pending_facts", "pending_version", "pending_label")
 _UPDATED = _update("facts", "facts_version", "label", "pending_facts", "pending_version", "pending_label")
 _INTEND = _update("state", "name", "mark", "size", "sha256", "forms", "attempts")
 _FACTS = _update("facts")
+_DATED = _update("modified")
+_AS_UPDATED = _update("receipt_version")
 _DESCRIBED = _update("version", "item_size", "modified", "said")
 _WRITTEN = _update("state", "receipt", "receipt_size", "evidence", "tier", "receipt_version", "receipt_place", "upload")
 _MEASURED = _update("size", "sha256", "forms")
@@ -118,6 +120,13 @@ class Ledger(Accounts, Trees, SharesOfLedger):
                         for key, item in changed
                     ],
                 )
+                times = [
+                    {"at": key, "modified": item.modified.timestamp()}
+                    for key, item in changed
+                    if item.kind is Kind.FILE and item.modified is not None
+                ]
+                if times:
+                    _DATED.run(db, times)
             for row in again:
                 values = {name: value for name, value in inserted(claim, row).items() if name != "key"}
                 db.execute(items.update().where(items.c.key == row.key).values(**values, upload=None, gone=None))
@@ -198,8 +207,11 @@ class Ledger(Accounts, Trees, SharesOfLedger):
                 for row in db.execute(query)
             ]
 
-    def updated(self, claim: Claim, done: Sequence[Pending]) -> None:
-        """Record that changed facts stand at the destination too (or cannot, which is final as well)."""
+    def updated(self, claim: Claim, done: Sequence[Pending], versions: Mapping[str, str] | None = None) -> None:
+        """Record that changed facts stand at the destination too (or cannot, which is final as well).
+
+        `versions` are those that what stands there has since, by key, where the destination says so.
+        """
         with self._transaction("updated") as db:
             deadline = self._renew(db, claim)
             _UPDATED.run(
@@ -217,6 +229,8 @@ class Ledger(Accounts, Trees, SharesOfLedger):
                     for one in done
                 ],
             )
+            if versions:
+                _AS_UPDATED.run(db, [{"at": key, "receipt_version": version} for key, version in versions.items()])
         claim.deadline = deadline
 
     def intend(self, claim: Claim, rows: Sequence[Row]) -> None:

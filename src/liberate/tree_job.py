@@ -286,8 +286,7 @@ class TreeRun(TreeSending, SliceRun):
             for one in pending:
                 self._ledger.renew(self._claim)
                 self._follow(one)
-            self._change(pending)
-            self._ledger.updated(self._claim, pending)
+            self._ledger.updated(self._claim, pending, self._change(pending))
             self.progressed = True
             if self._stopping():
                 return
@@ -334,10 +333,11 @@ class TreeRun(TreeSending, SliceRun):
             self._there.clear()
             self._plant(self._ledger.tree(self._claim))
 
-    def _change(self, pending: Sequence[Pending]) -> None:
+    def _change(self, pending: Sequence[Pending]) -> dict[str, str]:
+        """Bring new facts; the versions, by key, that what stands there has through that: they are ours too."""
         destination = self._ends.destination
         if not isinstance(destination, Updates):
-            return
+            return {}
         changes = []
         for one in pending:
             fresh = replace(one.row.item, facts=one.facts, facts_version=one.version, name=one.label)
@@ -346,8 +346,13 @@ class TreeRun(TreeSending, SliceRun):
             applied = one.version != one.row.item.facts_version  # else they were noted with the row, and never set
             before = facts_of(one.row.item) if applied else FileFacts(facts_of(fresh).parent, facts_of(fresh).folder)
             changes.append(Change(slot, there, before))
-        for _slot, _outcome in destination.update(changes):
-            pass  # what its owner deleted there stays deleted
+        known = {change.slot.key: change.receipt.version for change in changes}
+        return {
+            slot.key: outcome.version
+            for slot, outcome in destination.update(changes)
+            # What its owner deleted there stays deleted.
+            if isinstance(outcome, Receipt) and outcome.version not in ("", known[slot.key])
+        }
 
     def _unread(self, row: Row, error: ItemError) -> None:
         if error.code == "gone" and row.receipt is not None:  # a newer version that went before it could be moved

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conformance_kit import UNIX, fill_maildir, tree, unlink
 from liberate_local.connectors import eml, folder, maildir, mbox, takeout
+from liberate_local.folder_destination import FolderDestination
 
 from liberate.connector import Account, Collection, Connector, Item, Kind, Place, Receipt
-from liberate.testing.contracts import DestinationContract, OpenDestination, OpenSource, SourceContract
+from liberate.testing.contracts import (
+    DestinationContract,
+    OpenDestination,
+    OpenSource,
+    SourceContract,
+    TreeDestinationContract,
+)
 
 NOBODY = Account("")
 
@@ -138,8 +147,39 @@ class TestEmlSource(_Files):
         return gone
 
 
-class TestFolderSource(TestEmlSource):
-    made = folder
+class TestFolderSource(_Files):
+    @pytest.fixture
+    def there(self, tmp_path: Path) -> Path:
+        there = tmp_path / "there"
+        for path, body in self.files().items():
+            file = there / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(body)
+        return there
+
+    @staticmethod
+    def files() -> Mapping[str, bytes]:
+        return {f"{'Work/Deep/' if n % 3 == 2 else ''}{n}.txt": body for n, body in enumerate(UNIX)}
+
+    @pytest.fixture
+    def open_source(self, there: Path) -> OpenSource:
+        return opens_source(folder, there)
+
+    @pytest.fixture
+    def remove(self, there: Path) -> Callable[[Collection, Item], None]:
+        return lambda _collection, item: shutil.rmtree(there / item.id) if item.facts.folder else unlinked(there, item)
+
+    @pytest.fixture
+    def big(self, tmp_path: Path) -> tuple[OpenSource, int]:
+        for n in range(10_000):
+            file = tmp_path / "big" / f"{n % 100}" / f"{n}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"")
+        return opens_source(folder, tmp_path / "big"), 10_100
+
+
+def unlinked(there: Path, item: Item) -> None:
+    (there / item.id).unlink()
 
 
 class TestMaildirDestination(DestinationContract):
@@ -175,8 +215,45 @@ class TestNestedMaildirDestination(TestMaildirDestination):
     layout = "nested"
 
 
-class TestFolderDestination(DestinationContract):
-    kind = Kind.FILE
+class Neighbour:
+    """Somebody else who works in a folder, with whatever program."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, path: str, body: bytes) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(body)
+
+    def mkdir(self, path: str) -> None:
+        (self.root / path).mkdir(parents=True)
+
+    def rename(self, old: str, new: str) -> None:
+        (self.root / old).rename(self.root / new)
+
+    def remove(self, path: str) -> None:
+        there = self.root / path
+        shutil.rmtree(there) if there.is_dir() else there.unlink()
+
+    def tree(self) -> dict[str, bytes | None]:
+        return {
+            str(path.relative_to(self.root)): None if path.is_dir() else path.read_bytes()
+            for path in self.root.rglob("*")
+        }
+
+
+class TestFolderDestination(TreeDestinationContract):
+    @pytest.fixture
+    def owner(self, tmp_path: Path) -> Neighbour:
+        return Neighbour(tmp_path / "there")
+
+    @pytest.fixture
+    def open_destination(self, tmp_path: Path) -> OpenDestination:
+        return lambda: nullcontext(FolderDestination(tmp_path / "there", piece=20_000, over=50_000))
+
+
+class TestFolderOfMailDestination(DestinationContract):
+    kind = Kind.MAIL
 
     @pytest.fixture
     def open_destination(self, tmp_path: Path) -> OpenDestination:
@@ -189,7 +266,3 @@ class TestFolderDestination(DestinationContract):
                 unlink(tmp_path / "there", b"".join(destination.read(receipt)))
 
         return gone
-
-
-class TestFolderOfMailDestination(TestFolderDestination):
-    kind = Kind.MAIL

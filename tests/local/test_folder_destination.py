@@ -85,7 +85,7 @@ def test_mail_is_written_under_its_time_and_key(root: Path, destination: FolderD
     assert list(tree(root)) == [f"a/b/2020-02-03-040506-{one.key}.eml"]
     assert destination.find([one], nothing_taken) == {one.key: receipt}
     assert destination.write(one, Bytes(b"Subject: x\n\n")) == receipt
-    [collection] = TreeSource(root, Kind.MAIL).collections()
+    [collection] = TreeSource(root).collections()
     assert collection.path == ("a", "b")
 
 

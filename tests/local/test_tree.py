@@ -25,7 +25,7 @@ def files(root: Path) -> TreeSource:
 
 
 def mail(root: Path) -> TreeSource:
-    return TreeSource(root, Kind.MAIL, now_ns=lambda: (LONG_AGO + 1000) * 10**9)
+    return TreeSource(root, now_ns=lambda: (LONG_AGO + 1000) * 10**9)
 
 
 def put(path: Path, data: bytes = b"x") -> Path:

@@ -224,7 +224,8 @@ class TreeDestination:
             self._do("before update")
             self._store.change(("put", receipt.place, changed))
             self._do("after update")
-            return self._receipt(receipt.place, changed)
+            # What somebody changed is not ours by that.
+            return replace(self._receipt(receipt.place, changed), version=receipt.version or changed.version)
 
     def room(self) -> int | None:
         """See Spacious."""

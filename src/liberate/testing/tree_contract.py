@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Protocol, cast
 
@@ -287,15 +288,16 @@ class TreeDestinationContract(DestinationContract):
         with open_destination() as destination:
             place = self._root(destination)
             keeper(destination).make_folder(self._folder(place, "Plans"))
-            old = self._store(destination, place, "a.txt", b"the bytes")
-            slot = self._file(inside(place, "Plans"), "b.txt", b"the bytes")
+            written = self._file(place, "a.txt", b"the bytes")
+            old = self._put(destination, written, b"the bytes")
+            slot = replace(written, place=inside(place, "Plans"), name="b.txt")
             moved = keeper(destination).move(slot, old)
         with open_destination() as destination:
             again = keeper(destination).move(slot, old)
             assert (again.id, again.place, again.version) == (moved.id, moved.place, moved.version)
             assert b"".join(destination.read(moved)) == b"the bytes"
             assert keeper(destination).move(slot, moved).id == moved.id, "it is there already"
-            assert destination.find([slot], nobody)[slot.key].id == moved.id or not slot.item.digests
+            assert destination.find([slot], nobody)[slot.key].id == moved.id
         assert owner.tree() == {f"{place}": None, f"{place}/Plans": None, f"{place}/Plans/b.txt": b"the bytes"}
 
     def test_a_folder_moves_with_all_that_is_in_it(self, open_destination: OpenDestination, owner: Owner) -> None:
@@ -558,8 +560,8 @@ class TreeDestinationContract(DestinationContract):
             slot = self._file(self._root(destination), "large", body)
             upload = resumer(destination).begin(slot)
             self._append(destination, upload, slot, 0, body, piece)
+            part = Bytes(body[piece : piece + piece // 2], TransientError("reset"), piece)
             with pytest.raises(TransientError):
-                part = Bytes(body[piece : piece + piece // 2], TransientError("reset"), piece)
                 resumer(destination).append(upload, slot, piece, part)
         with open_destination() as destination:
             assert resumer(destination).received(upload, piece) == piece
@@ -656,9 +658,10 @@ class TreeDestinationContract(DestinationContract):
             missing = self._file(place, "gone.txt", b"g")
             receipts.append(self._put(destination, missing, b"g"))
             owner.remove(f"{place}/gone.txt")
+            dated = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
             changes = [
                 Change(
-                    replace(slot, item=replace(slot.item, facts=replace(slot.item.facts, starred=True))),
+                    replace(slot, item=replace(slot.item, facts=replace(slot.item.facts, starred=True), modified=dated)),
                     receipt,
                     slot.item.facts,
                 )
@@ -678,6 +681,28 @@ class TreeDestinationContract(DestinationContract):
             )
             assert isinstance(second, Receipt), "the receipt that an update gives says the version after it"
         assert owner.tree() == {f"{place}": None, f"{place}/a.txt": b"second", f"{place}/Plans": None}
+
+    def test_new_facts_make_nothing_ours_that_somebody_changed(
+        self, open_destination: OpenDestination, owner: Owner
+    ) -> None:
+        with open_destination() as destination:
+            if not isinstance(destination, Updates):
+                pytest.skip("it changes no facts")
+            place = self._root(destination)
+            first = self._file(place, "a.txt", b"first")
+            receipt = self._put(destination, first, b"first")
+            owner.put(f"{place}/a.txt", b"somebody's own words")
+            facts = replace(first.item.facts, starred=True)
+            dated = replace(first.item, facts=facts, modified=datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC))
+            change = Change(replace(first, item=dated), receipt, first.item.facts)
+            for _ in range(2):
+                ((_, outcome),) = destination.update(iter([change]))
+            left = outcome if isinstance(outcome, Receipt) else receipt
+            with told(CHANGED_THERE):
+                remover(destination).remove(first, left)
+            second = self._file(place, "a.txt", b"second", replaces=left)
+            assert_refused(self._outcome(destination, second, b"second", many=False), CHANGED_THERE)
+        assert owner.tree() == {f"{place}": None, f"{place}/a.txt": b"somebody's own words"}
 
     def test_the_room_left_is_a_number_of_bytes_or_not_known(self, open_destination: OpenDestination) -> None:
         with open_destination() as destination:
