@@ -63,22 +63,6 @@ def test_what_is_read_back_is_what_was_written(
     assert alone.size == together.size == len(body)
 
 
-def test_a_tree_comes_out_as_it_went_in(tmp_path: Path, root: Path, destination: FolderDestination) -> None:
-    origin = tmp_path / "in"
-    for name in ("a.txt", "b/c", "b/ü/100%.txt", "b/ü/-rf *"):
-        (origin / name).parent.mkdir(parents=True, exist_ok=True)
-        (origin / name).write_bytes(name.encode())
-    source = TreeSource(origin, Kind.FILE)
-    for collection in source.collections():
-        here = destination.prepare(collection)
-        for thing in source.items(collection, None):
-            if isinstance(thing, Item):
-                body = b"".join(source.read(thing))
-                destination.write(Slot(thing, here, thing.name, "0" * 32), Bytes(body))
-    assert tree(root) == tree(origin)
-    assert (root / "b/c").stat().st_mtime == pytest.approx((origin / "b/c").stat().st_mtime, abs=1e-3)
-
-
 def test_mail_is_written_under_its_time_and_key(root: Path, destination: FolderDestination, place: Place) -> None:
     one = slot(place, "secret subject", kind=Kind.MAIL)
     receipt = destination.write(one, Bytes(b"Subject: x\n\n"))

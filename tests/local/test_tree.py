@@ -1,9 +1,8 @@
-"""Folder trees as a source, of files and of .eml messages."""
+"""Folder trees of .eml messages as a source."""
 
 from __future__ import annotations
 
 import os
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,15 +12,11 @@ from hypothesis import strategies as st
 from liberate_local.connectors import EmlSettings, FolderSettings, eml, folder
 from liberate_local.tree import TreeSource, arrival
 
-from liberate.connector import Account, Cursor, Item, Kind, Listed, Skipped
-from liberate.errors import AccountError, ItemError
+from liberate.connector import Account, Cursor, Item, Listed
+from liberate.errors import AccountError
 from liberate.mail import Role
 
 LONG_AGO = 1_700_000_000
-
-
-def files(root: Path) -> TreeSource:
-    return TreeSource(root, Kind.FILE)
 
 
 def mail(root: Path) -> TreeSource:
@@ -43,60 +38,6 @@ def listing(source: TreeSource, since: Cursor | None = None) -> list[Listed]:
 def items(source: TreeSource) -> list[Item]:
     return [thing for thing in listing(source) if isinstance(thing, Item)]
 
-
-def test_every_file_of_the_tree_is_listed_once_with_its_bytes(tmp_path: Path) -> None:
-    names = ["a.txt", "b/c.txt", "b/d/e", "b/d/.hidden", "ü/日本.txt", "b/100%.txt"]
-    for name in names:
-        put(tmp_path / name, name.encode() * 3)
-    (tmp_path / "empty").mkdir()
-    source = files(tmp_path)
-    found = items(source)
-    assert len({item.id for item in found}) == len(names)
-    assert {item.name: b"".join(source.read(item)) for item in found} == {Path(n).name: n.encode() * 3 for n in names}
-    assert {c.path for c in source.collections()} == {(), ("b",), ("b", "d"), ("ü",), ("empty",)}
-    assert all(item.modified == datetime.fromtimestamp(LONG_AGO, UTC) and item.size for item in found)
-    assert b"".join(source.read(found[0], offset=2)) == b"txta.txta.txt"
-
-
-def test_names_that_are_no_text_are_read(tmp_path: Path) -> None:
-    os.makedirs(os.fsencode(tmp_path) + b"/\xff")
-    with open(os.fsencode(tmp_path) + b"/\xff/\xfe\n", "wb") as file:
-        file.write(b"odd")
-    source = files(tmp_path)
-    [item] = items(source)
-    assert item.id.isprintable()
-    assert b"".join(source.read(item)) == b"odd"
-
-
-def test_links_pipes_and_sockets_are_told_and_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = tmp_path / "root"
-    put(tmp_path / "outside" / "secret")
-    put(root / "file")
-    (root / "link").symlink_to(tmp_path / "outside" / "secret")
-    (root / "folder").symlink_to(tmp_path / "outside")
-    os.mkfifo(root / "pipe")
-    with socket.socket(socket.AF_UNIX) as server:
-        monkeypatch.chdir(root)  # a socket's path may be no longer than 107 bytes
-        server.bind("socket")
-        found = listing(files(root))
-    assert {(type(t).__name__, t.id) for t in found if isinstance(t, Item | Skipped)} == {
-        ("Item", "file"), ("Skipped", "link"), ("Skipped", "folder"), ("Skipped", "pipe"), ("Skipped", "socket"),
-    }  # fmt: skip
-    for name in ("link", "gone"):
-        with pytest.raises(ItemError):
-            list(files(root).read(Item(name, Kind.FILE, "", size=1)))
-
-
-def test_a_file_that_changed_has_another_version(tmp_path: Path) -> None:
-    path = put(tmp_path / "a")
-    [before] = items(files(tmp_path))
-    put(path, b"y")
-    os.utime(path, (LONG_AGO, LONG_AGO + 1))
-    [after] = items(files(tmp_path))
-    assert (before.id, before.version == after.version) == (after.id, False)
-
-
-# Mail --------------------------------------------------------------------------------------------
 
 MESSAGE = b"Received: from x by y;\r\n\tMon, 7 Apr 2025 14:31:02 +0200\r\nDate: Sun, 6 Apr 2025 10:00:00 +0000\r\n\r\nx"
 

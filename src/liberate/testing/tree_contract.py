@@ -661,7 +661,9 @@ class TreeDestinationContract(DestinationContract):
             dated = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
             changes = [
                 Change(
-                    replace(slot, item=replace(slot.item, facts=replace(slot.item.facts, starred=True), modified=dated)),
+                    replace(
+                        slot, item=replace(slot.item, facts=replace(slot.item.facts, starred=True), modified=dated)
+                    ),
                     receipt,
                     slot.item.facts,
                 )
