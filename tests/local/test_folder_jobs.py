@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from liberate_cli.main import cli
 from liberate_local.connectors import FolderSettings, folder
 from liberate_local.folder_destination import FolderDestination
 
+from liberate.connector import Account, Connector, Destination
 from liberate.files import FilePolicy
 from liberate.moves import Plan
 from liberate.report import Report
@@ -22,6 +26,7 @@ from liberate.testing.crash import Trial, survives
 from liberate.testing.plans import plan
 
 OLD = 1_500_000_000
+ITEMS = 7  # that office() makes
 
 
 @pytest.fixture
@@ -104,14 +109,130 @@ def test_what_somebody_changed_there_is_kept_beside_what_the_source_has_now(here
     assert (here / "b/letter.odt").read_bytes() == b"their own words"
 
 
-def test_everything_is_verified_as_identical_and_undo_leaves_nothing(here: Path) -> None:
+def test_everything_is_verified_as_identical_and_undo_leaves_nothing_of_it(here: Path) -> None:
     office(here / "a")
     (here / "b").mkdir()
-    put(here / "b/theirs.txt", b"theirs")
     move()
-    [job] = [path.parent for path in here.rglob("ledger.db")] or [None]
-    assert job is not None
     ends = ("folder:./a", "folder:./b")
-    assert "dentical" in run("verify", *ends) or True
+    told = json.loads(run("verify", *ends, "--json").splitlines()[-1])
+    assert told["totals"]["verified"]["items"] == ITEMS, told
     run("undo", *ends, "--yes")
-    assert {name: body for name, (body, _) in stands(here / "b").items()} == {"theirs.txt": b"theirs"}
+    assert stands(here / "b") == {}
+    move()
+    assert stands(here / "b") == stands(here / "a")
+
+
+def test_undo_leaves_what_is_somebody_elses(here: Path) -> None:
+    office(here / "a")
+    put(here / "b/theirs.txt", b"theirs")
+    put(here / "b/Board/theirs.txt", b"theirs too")
+    move()
+    put(here / "b/letter.odt", b"their own words")
+    CliRunner().invoke(cli, ["undo", "folder:./a", "folder:./b", "--yes"])
+    assert {name: body for name, (body, _) in stands(here / "b").items()} == {
+        "theirs.txt": b"theirs", "Board": None, "Board/theirs.txt": b"theirs too", "letter.odt": b"their own words",
+    }  # fmt: skip
+
+
+def test_no_name_is_lost_or_leads_elsewhere(here: Path) -> None:
+    names = [
+        b"..." , b".. ", b"new\nline", b"x" * 255, b"\xc3\xbc" * 127, "\u00fc".encode(), "u\u0308".encode(), b"Twin",
+        b"twin", b"TWIN", b"\xff\xfe", b"\xfe\xff", b"-rf", b"%2e%2e", b"C:\\x", b" ", b"\xef\xbb\xbf", b"~", b"*?",
+        b".0123456789abcdef0123456789abcdef.liberate-part",
+    ]  # fmt: skip
+    for above in (b"a", b"a/\xfffolder\n", "a/u\u0308".encode() + b"!" * 200):
+        os.makedirs(above, exist_ok=True)
+        for name in names:
+            with open(os.path.join(above, name), "wb") as file:
+                file.write(above + b"|" + name)
+    outside = set(here.iterdir())
+    move()
+    assert {path for path in here.iterdir() if path.suffix != ".job"} == outside | {here / "b"}
+    arrived = sorted(path.read_bytes() for path in (here / "b").rglob("*") if path.is_file())
+    assert arrived == sorted(path.read_bytes() for path in (here / "a").rglob("*") if path.is_file())
+    assert (here / "b/Twin").read_bytes() == b"a|Twin"
+    assert (here / "b/twin").read_bytes() == b"a|twin"
+    assert move().startswith("Nothing new:")
+    run("undo", "folder:./a", "folder:./b", "--yes")
+    assert stands(here / "b") == {}
+
+
+def test_attributes_are_kept_and_followed(here: Path) -> None:
+    office(here / "a")
+    if not attribute(here / "a/letter.odt", b"red") or not attribute(here / "a/Board", b"blue"):
+        pytest.skip("no extended attributes here")
+    move()
+    assert [os.getxattr(here / "b" / one, "user.colour") for one in ("letter.odt", "Board")] == [b"red", b"blue"]
+    number = (here / "b/letter.odt").stat().st_ino
+    attribute(here / "a/letter.odt", b"green")
+    os.removexattr(here / "a/Board", "user.colour")
+    move()
+    assert os.getxattr(here / "b/letter.odt", "user.colour") == b"green"
+    assert os.listxattr(here / "b/Board") == []
+    assert (here / "b/letter.odt").stat().st_ino == number, "the bytes were sent again"
+    put(here / "a/letter.odt", b"Dear everybody", OLD + 9)
+    move()
+    assert stands(here / "b") == stands(here / "a"), "what liberate itself changed is still its own"
+
+
+def attribute(path: Path, value: bytes) -> bool:
+    try:
+        os.setxattr(path, "user.colour", value)
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+# Crashes -----------------------------------------------------------------------------------------
+
+LARGE = os.urandom(1_000) * 100
+
+
+def job(root: Path, ends: Connector) -> Plan:
+    return plan(
+        root / "job", folder, ends,
+        source_settings=FolderSettings(path=str(root / "a")), destination_settings=FolderSettings(path=str(root / "b")),
+        files=FilePolicy(deleted="trash"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def in_pieces() -> Connector:
+    """The folder connector, but for the size of what goes in pieces."""
+
+    @contextmanager
+    def opened(settings: FolderSettings, _account: Account) -> Iterator[Destination]:
+        yield FolderDestination(Path(settings.path), piece=20_000, over=50_000)
+
+    return replace(folder, destination=opened)
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_job_that_dies_at_any_step_is_set_right(
+    tmp_path: Path, in_pieces: Connector, monkeypatch: pytest.MonkeyPatch, runs: int
+) -> None:
+    monkeypatch.setattr("liberate.sending.LARGE", 40_000, raising=False)
+
+    def fresh(name: str) -> Trial:
+        root = tmp_path / name
+        office(root / "a")
+        put(root / "a/Board/film", LARGE)
+        the_job = job(root, in_pieces)
+        if runs == 2:
+            migrate(the_job, workers=1)
+            put(root / "a/Board/film", LARGE[::-1], OLD + 9)
+            put(root / "a/letter.odt", b"Dear everybody", OLD + 9)
+            put(root / "a/New/one.txt", b"new")
+            (root / "a/empty").unlink()
+            shutil.rmtree(root / "a/Board/2024")
+            for n, one in enumerate(("Board", "New")):
+                os.utime(root / "a" / one, (OLD + n, OLD + n))
+
+        def run_it(step: Any) -> Report:
+            return migrate(the_job, workers=1, step=step)
+
+        return Trial(run_it, lambda: stands(root / "b"))
+
+    taken = survives(fresh)
+    assert len(taken) > 20
+    assert stands(tmp_path / "clean/b") == stands(tmp_path / "clean/a")
