@@ -319,7 +319,7 @@ class FilesDestination:
             yield change.slot, outcome
 
     def _update(self, change: Change) -> Receipt:
-        """Bring the new facts. The time of a file that somebody changed is theirs, and the file does not become ours."""
+        """Bring the new facts. A file that somebody changed keeps its time, and does not become ours."""
         receipt = change.receipt
         with writing("The file"):
             path = self._path(receipt)
