@@ -8,18 +8,18 @@ from typing import Any
 
 from liberate.connector import Account
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
-from liberate_google.convert import SCOPE
+from liberate_google.convert import GMAIL, Api
 from liberate_google.settings import GoogleSettings
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 DELEGATION = "Admin console > Security > Access and data control > API controls > Domain-wide delegation"
 
 
-def credentials(settings: GoogleSettings, account: Account) -> Any:
-    """google.auth credentials for reading this account's mail; no request is made yet."""
+def credentials(settings: GoogleSettings, account: Account, api: Api = GMAIL) -> Any:
+    """google.auth credentials for reading what this account has there, and nothing else; no request is made yet."""
     if settings.service_account_file is not None:
-        return _service_account(settings.service_account_file, account)
-    return _consent(settings, token_path(settings, account), account)
+        return _service_account(settings.service_account_file, account, api)
+    return _consent(settings, token_path(settings, account), account, api)
 
 
 def token_path(settings: GoogleSettings, account: Account) -> Path:
@@ -39,7 +39,7 @@ def client_id(path: Path) -> str | None:
     return str(found) if found else None
 
 
-def _service_account(path: Path, account: Account) -> Any:
+def _service_account(path: Path, account: Account, api: Api) -> Any:
     from google.oauth2 import service_account  # noqa: PLC0415 - an extra, imported where a source is opened
 
     if not account.name:
@@ -47,7 +47,7 @@ def _service_account(path: Path, account: Account) -> Any:
     info = _read(path)
     try:
         return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-            info, scopes=[SCOPE], subject=account.name
+            info, scopes=[api.scope], subject=account.name
         )
     except (ValueError, KeyError):
         raise PlanError(
@@ -56,15 +56,15 @@ def _service_account(path: Path, account: Account) -> Any:
         ) from None
 
 
-def _consent(settings: GoogleSettings, path: Path, account: Account) -> Any:
+def _consent(settings: GoogleSettings, path: Path, account: Account, api: Api) -> Any:
     from google.oauth2 import credentials as user  # noqa: PLC0415
 
     if not path.exists():
         secrets = settings.client_secrets_file or "client_secrets.json"
         raise AccountError(
             "consent-needed",
-            f"{account.name or 'The account'} has not yet allowed liberate to read its mail.",
-            f"Run: python -m liberate_google.consent {secrets} {path}",
+            f"{account.name or 'The account'} has not yet allowed liberate to read its {api.what}.",
+            f"Run: python -m liberate_google.consent {secrets} {path}{'' if api is GMAIL else ' files'}",
         )
     info = _read(path)
     try:
@@ -74,7 +74,7 @@ def _consent(settings: GoogleSettings, path: Path, account: Account) -> Any:
             client_id=info["client_id"],
             client_secret=info["client_secret"],
             token_uri=info.get("token_uri", TOKEN_URI),
-            scopes=[SCOPE],
+            scopes=[api.scope],
         )
     except KeyError:
         raise PlanError(f"{path} does not hold a person's consent. Delete it and ask for the consent again.") from None
@@ -92,7 +92,7 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def sign_in_error(error: Exception, account: str, client_id: str | None) -> LiberateError:
+def sign_in_error(error: Exception, account: str, client_id: str | None, api: Api = GMAIL) -> LiberateError:
     """What a failure at the token endpoint means (google.auth.exceptions.GoogleAuthError). Holds no token."""
     who = account or "this account"
     codes = _codes(error)
@@ -101,7 +101,7 @@ def sign_in_error(error: Exception, account: str, client_id: str | None) -> Libe
             "not-delegated",
             f"The service account may not act for {who}.",
             f"In the {DELEGATION}, authorise the client ID {client_id or 'of the service account'} "
-            f"for the scope {SCOPE}. It can take some minutes; then run the same command again.",
+            f"for the scope {api.scope}. It can take some minutes; then run the same command again.",
         )
     if "invalid_grant" in codes and client_id is not None:
         text = str(error).lower()
@@ -123,11 +123,18 @@ def sign_in_error(error: Exception, account: str, client_id: str | None) -> Libe
             f"The consent of {who} has expired or was withdrawn.",
             "Delete the token file and ask for the consent again.",
         )
+    if "invalid_scope" in codes and client_id is None:
+        return AccountError(
+            "scope-missing",
+            f"The consent of {who} does not cover reading {api.what}.",
+            "Ask for the consent again with python -m liberate_google.consent, naming at its end all that is to move: "
+            "mail files.",
+        )
     if codes & {"invalid_client", "deleted_client", "disabled_client", "invalid_scope", "admin_policy_enforced"}:
         return AccountError(
             "client-refused",
             f"Google refuses this OAuth client or its scope for {who} ({min(codes)}).",
-            f"See that the client still exists and may ask for the scope {SCOPE}.",
+            f"See that the client still exists and may ask for the scope {api.scope}.",
         )
     if getattr(error, "retryable", False) or not codes:
         return TransientError(f"Signing in at Google for {who} did not work just now.")

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from liberate.connector import Item, Loaded
 from liberate.errors import AccountError, IntegrityError, ItemError, TransientError
 from liberate_google import convert
-from liberate_google.client import Answer, Client, Failure
+from liberate_google.client import Answer, GmailClient, Failure
 from liberate_google.convert import Label, Trouble
 from liberate_google.listing import SizeClasses
 from liberate_google.stream import RawField, decode_base64url
@@ -32,7 +32,7 @@ _HOPELESS = 10  # failed preconditions in a row that mean there is no mailbox, n
 class Bodies:
     """Reads the messages of one mailbox. `labels(True)` asks Gmail again which labels there are."""
 
-    def __init__(self, client: Client, batch: int, labels: Callable[[bool], dict[str, Label]]) -> None:
+    def __init__(self, client: GmailClient, batch: int, labels: Callable[[bool], dict[str, Label]]) -> None:
         self._client = client
         self._batch = batch
         self._labels = labels
@@ -208,7 +208,7 @@ def _all(pieces: Iterable[bytes], field: RawField) -> Iterator[bytes]:
     field.finish()
 
 
-def pages(client: Client, ends: Container[Trouble] = (), **params: Any) -> Iterator[list[str]]:
+def pages(client: GmailClient, ends: Container[Trouble] = (), **params: Any) -> Iterator[list[str]]:
     """The ids of a messages.list, page by page. Trouble that `ends` it counts as its last page."""
     token: str | None = None
     while True:

@@ -1,4 +1,4 @@
-"""One mailbox's line to the Gmail API: paced calls and batches, each failure told apart."""
+"""One account's line to an API of Google's: paced calls and batches, each failure told apart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from liberate.connector import Account
 from liberate.errors import AccountError, LiberateError, TransientError
 from liberate_google import auth, convert
-from liberate_google.convert import Trouble
+from liberate_google.convert import GMAIL, Api, Trouble
 from liberate_google.discovery import document
 from liberate_google.pace import Pacer
 from liberate_google.settings import GoogleSettings
@@ -32,6 +32,7 @@ class Failure:
     status: int = 0  # 0: there was no answer
     why: tuple[str, ...] = ()
     wait: float | None = None  # seconds that Google asks us to stay away
+    api: Api = GMAIL
 
     @property
     def passing(self) -> bool:
@@ -40,7 +41,7 @@ class Failure:
 
     def error(self, account: str) -> LiberateError:
         """The error that ends what we were doing for this account."""
-        return convert.error(self.trouble, account, self.status, self.why, self.wait)
+        return convert.error(self.trouble, account, self.status, self.why, self.wait, self.api)
 
 
 class _Line:
@@ -62,6 +63,8 @@ class _Line:
 class Client:
     """For one thread. Nothing is sent before the first call."""
 
+    api = GMAIL
+
     def __init__(self, settings: GoogleSettings, account: Account, pacer: Pacer) -> None:
         import google_auth_httplib2  # noqa: PLC0415 - an extra, imported where a source is opened
         import httplib2  # noqa: PLC0415
@@ -70,21 +73,21 @@ class Client:
         self.account = account.name
         self.pacer = pacer
         self._settings = settings
-        self._credentials = auth.credentials(settings, account)
-        self._description = document("gmail.v1", settings.endpoint)
+        self._credentials = auth.credentials(settings, account, self.api)
+        self._description = document(self.api.name, settings.endpoint)
         self._line = _Line(
             google_auth_httplib2.AuthorizedHttp(self._credentials, http=httplib2.Http(timeout=settings.timeout))
         )
         self._session: Any = None
         try:
             self._api = discovery.build_from_document(self._description, http=self._line)
-            self.users = self._api.users()  # kept: the library builds each of these anew in 3 ms
-            self.messages = self.users.messages()
-            self.labels = self.users.labels()
-            self.history = self.users.history()
+            self._keep(self._api)
         except BaseException:
             self._line.close()
             raise
+
+    def _keep(self, api: Any) -> None:
+        """Keep the resources that are used: the library builds each of them anew in 3 ms."""
 
     def close(self) -> None:
         self._line.close()
@@ -133,7 +136,7 @@ class Client:
         out: dict[str, Answer | Failure] = {}
 
         def told(key: str, answer: Any, error: Exception | None) -> None:
-            out[key] = self._failure(error) if error is not None else _whole(answer)
+            out[key] = self._failure(error) if error is not None else self._whole(answer)
 
         bundle = self._api.new_batch_http_request(callback=told)
         for key, request in requests.items():
@@ -144,7 +147,7 @@ class Client:
             return None  # said of the batch itself: it must never be read as said of each message
         for key in requests:
             if key not in out:
-                out[key] = whole if isinstance(whole, Failure) else Failure(Trouble.SERVER)
+                out[key] = whole if isinstance(whole, Failure) else self._nothing()
         self._note(list(out.values()), rung)
         return out
 
@@ -164,34 +167,52 @@ class Client:
         from googleapiclient import errors  # noqa: PLC0415
 
         try:
-            return _whole(execute())
+            return self._whole(execute())
         except google.auth.exceptions.TransportError:
-            return Failure(Trouble.SERVER)
+            return self._nothing()
         except google.auth.exceptions.GoogleAuthError as error:
             raise self._sign_in(error) from error
         except ssl.SSLCertVerificationError as error:
-            raise _untrusted(error) from error
+            raise untrusted(error) from error
         except errors.HttpError as error:
             return self._failure(error)
         except (errors.Error, httplib2.HttpLib2Error, http.client.HTTPException, OSError) as error:
             _log.info("no answer from Google: %s", type(error).__name__)
-            return Failure(Trouble.SERVER)
+            return self._nothing()
         except (ValueError, LookupError, AttributeError, TypeError) as error:
             # What the library's parsers raise for an answer that was cut or garbled on its way.
             _log.info("an answer of Google's could not be read: %s", type(error).__name__)
-            return Failure(Trouble.SERVER)
+            return self._nothing()
 
     def _failure(self, error: Exception) -> Failure:
         status = int(getattr(error, "status_code", 0) or 0)
         content = getattr(error, "content", b"")
         why = convert.reasons(content)
         wait = convert.seconds(getattr(error, "resp", {}).get("retry-after"))
-        return Failure(convert.trouble(status, why, content), status, why, wait)
+        return Failure(convert.trouble(status, why, content), status, why, wait, self.api)
+
+    def _nothing(self) -> Failure:
+        """There was no answer, or none that could be read."""
+        return Failure(Trouble.SERVER, api=self.api)
+
+    def _whole(self, answer: Any) -> Answer | Failure:
+        """The answer, if it is one: the library gives JSON that was cut back as text, as if nothing were wrong."""
+        return answer if isinstance(answer, dict) else self._nothing()
 
     def _sign_in(self, error: Exception) -> LiberateError:
         file = self._settings.service_account_file
         client_id = None if file is None else auth.client_id(file) or "of the service account"
-        return auth.sign_in_error(error, self.account, client_id)
+        return auth.sign_in_error(error, self.account, client_id, self.api)
+
+
+class GmailClient(Client):
+    """A mailbox's line."""
+
+    def _keep(self, api: Any) -> None:
+        self.users = api.users()
+        self.messages = self.users.messages()
+        self.labels = self.users.labels()
+        self.history = self.users.history()
 
     # One large answer, streamed ------------------------------------------------------------------
 
@@ -227,7 +248,7 @@ class Client:
         except google.auth.exceptions.GoogleAuthError as error:
             raise self._sign_in(error) from error
         except requests.exceptions.SSLError as error:
-            raise _untrusted(error) from error
+            raise untrusted(error) from error
         except requests.exceptions.RequestException as error:
             raise TransientError(f"The line to Google broke while reading for {self.account}.") from error
         finally:
@@ -235,12 +256,8 @@ class Client:
                 response.close()
 
 
-def _whole(answer: Any) -> Answer | Failure:
-    """The answer, if it is one: the library gives JSON that was cut back as text, as if nothing were wrong."""
-    return answer if isinstance(answer, dict) else Failure(Trouble.SERVER)
-
-
-def _untrusted(error: Exception) -> AccountError:
+def untrusted(error: Exception) -> AccountError:
+    """For a server whose certificate this machine does not trust."""
     return AccountError(
         "certificate-refused",
         "The server that answers for Google shows a certificate that this machine does not trust "

@@ -13,9 +13,9 @@ from liberate_google.settings import GoogleSettings
 @contextmanager
 def _source(settings: GoogleSettings, account: Account) -> Iterator[Source]:
     try:
-        from liberate_google.gmail import GmailSource  # noqa: PLC0415 - only who migrates needs the extra
+        from liberate_google.source import GoogleSource  # noqa: PLC0415 - only who migrates needs the extra
 
-        source = GmailSource(settings, account)
+        source = GoogleSource(settings, account)
     except ImportError as error:
         raise PlanError(
             f'The Google connector needs {error.name}. Install it: pip install "liberate-migrate[google]"'
@@ -28,8 +28,8 @@ def _source(settings: GoogleSettings, account: Account) -> Iterator[Source]:
 
 google = Connector(
     name="google",
-    title="Google Workspace and Gmail",
-    kinds=frozenset({Kind.MAIL}),
+    title="Google Workspace: Gmail and Drive",
+    kinds=frozenset({Kind.MAIL, Kind.FILE}),
     settings=GoogleSettings,
     source=_source,
 )

@@ -1,6 +1,8 @@
-"""Asks one person, in their browser, to let liberate read their mail, and keeps the answer in a file.
+"""Asks one person, in their browser, to let liberate read their mail or files, and keeps the answer in a file.
 
-    python -m liberate_google.consent client_secrets.json anna.json
+    python -m liberate_google.consent client_secrets.json anna.json mail files
+
+Without the last words it asks for mail.
 
 Google sends the browser back to a port on this machine (RFC 8252 section 7.3). The file is worth a
 password: it is readable by its owner only, and withdrawn at myaccount.google.com/permissions.
@@ -12,23 +14,25 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from liberate.errors import LiberateError, PlanError
-from liberate_google.convert import SCOPE
+from liberate_google.convert import DRIVE_SCOPE, SCOPE
 
-USAGE = "usage: python -m liberate_google.consent CLIENT_SECRETS_FILE TOKEN_FILE"
+USAGE = "usage: python -m liberate_google.consent CLIENT_SECRETS_FILE TOKEN_FILE [mail] [files]"
+SCOPES = {"mail": SCOPE, "files": DRIVE_SCOPE}
 
 
-def ask(client_secrets: Path, token_file: Path) -> None:
+def ask(client_secrets: Path, token_file: Path, scopes: Sequence[str] = (SCOPE,)) -> None:
     """Open the browser, wait for the person's answer, write the token file. Raises PlanError."""
     try:
         from google_auth_oauthlib.flow import InstalledAppFlow  # type: ignore[import-untyped] # noqa: PLC0415
     except ImportError as error:
         raise PlanError("Asking for consent needs one more package: pip install google-auth-oauthlib") from error
     try:
-        flow = InstalledAppFlow.from_client_secrets_file(str(client_secrets), scopes=[SCOPE])
+        flow = InstalledAppFlow.from_client_secrets_file(str(client_secrets), scopes=list(scopes))
     except OSError as error:
         raise PlanError(f"The file {client_secrets} cannot be read ({error.strerror}).") from error
     except (ValueError, KeyError):
@@ -36,10 +40,10 @@ def ask(client_secrets: Path, token_file: Path) -> None:
             f"{client_secrets} is not an OAuth client of type Desktop app. Download it in the Cloud console."
         ) from None
     found = flow.run_local_server(port=0, access_type="offline", prompt="consent")
-    keep(found, token_file)
+    keep(found, token_file, scopes)
 
 
-def keep(credentials: Any, token_file: Path) -> None:
+def keep(credentials: Any, token_file: Path, scopes: Sequence[str] = (SCOPE,)) -> None:
     """Write what the source needs to renew its tokens: the whole file or nothing, for its owner only."""
     told = {
         "type": "authorized_user",
@@ -47,7 +51,7 @@ def keep(credentials: Any, token_file: Path) -> None:
         "client_secret": credentials.client_secret,
         "refresh_token": credentials.refresh_token,
         "token_uri": credentials.token_uri,
-        "scopes": [SCOPE],
+        "scopes": list(scopes),
     }
     handle, name = tempfile.mkstemp(dir=token_file.parent, prefix=f".{token_file.name}.")  # mode 0600
     try:
@@ -60,11 +64,12 @@ def keep(credentials: Any, token_file: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 2:
+    if len(arguments) < 2 or any(word not in SCOPES for word in arguments[2:]):
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        ask(Path(arguments[0]), Path(arguments[1]))
+        scopes = [SCOPES[word] for word in arguments[2:]] or [SCOPE]
+        ask(Path(arguments[0]), Path(arguments[1]), scopes)
     except LiberateError as error:
         print(error, file=sys.stderr)
         return 2

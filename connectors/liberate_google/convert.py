@@ -14,6 +14,24 @@ from liberate.errors import AccountError, ItemError, LiberateError, TransientErr
 from liberate.mail import Folder, MailFacts, Role
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
+DRIVE_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One of Google's services: which description and scope it has, and how we speak of it."""
+
+    name: str  # of its discovery document
+    title: str
+    scope: str
+    what: str  # that is read
+    where: str  # it is kept
+    none: str  # the code for an account that has none
+    licence: str  # what a licence has to include
+
+
+GMAIL = Api("gmail.v1", "Gmail API", SCOPE, "mail", "mailbox", "no-mailbox", "Gmail")
+DRIVE = Api("drive.v3", "Google Drive API", DRIVE_SCOPE, "files", "Drive", "no-drive", "Google Drive")
 
 # Labels ------------------------------------------------------------------------------------------
 
@@ -185,8 +203,10 @@ def seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def error(found: Trouble, account: str, status: int, why: Sequence[str], wait: float | None = None) -> LiberateError:
-    """The error that says so to the engine and to people. One message's errors are `item_error`'s."""
+def error(
+    found: Trouble, account: str, status: int, why: Sequence[str], wait: float | None = None, api: Api = GMAIL
+) -> LiberateError:
+    """The error that says so to the engine and to people. One item's errors are `item_error`'s."""
     who = account or "this account"
     told = f"{status} {why[0]}" if why else str(status or "no answer")
     match found:
@@ -205,26 +225,26 @@ def error(found: Trouble, account: str, status: int, why: Sequence[str], wait: f
         case Trouble.DISABLED:
             return AccountError(
                 "api-disabled",
-                f"The Gmail API is switched off in the Google Cloud project ({told}).",
+                f"The {api.title} is switched off in the Google Cloud project ({told}).",
                 "Switch it on under APIs & Services > Library, wait five minutes, then run the same command again.",
             )
         case Trouble.SCOPE:
             return AccountError(
                 "scope-missing",
-                f"The consent given for {who} does not cover reading mail ({told}).",
-                f"Authorise the scope {SCOPE}, then run the same command again.",
+                f"The consent given for {who} does not cover reading {api.what} ({told}).",
+                f"Authorise the scope {api.scope}, then run the same command again.",
             )
         case Trouble.FORBIDDEN:
             return AccountError(
                 "forbidden",
-                f"Google does not let us read {who}'s mailbox ({told}).",
+                f"Google does not let us read {who}'s {api.where} ({told}).",
                 "In the Admin console, allow the app under Security > Access and data control > API controls.",
             )
         case Trouble.PRECONDITION:
-            return no_mailbox(who)
+            return no_mailbox(who, api)
         case Trouble.GONE:
             return AccountError(
-                "no-mailbox", f"Google knows no mailbox {who} ({told}).", "Correct the address in the people table."
+                api.none, f"Google knows no {api.where} {who} ({told}).", "Correct the address in the people table."
             )
     return AccountError(
         "source-refused",
@@ -233,12 +253,12 @@ def error(found: Trouble, account: str, status: int, why: Sequence[str], wait: f
     )
 
 
-def no_mailbox(who: str) -> AccountError:
+def no_mailbox(who: str, api: Api = GMAIL) -> AccountError:
     """For an account that exists and answers every request with a failed precondition."""
     return AccountError(
-        "no-mailbox",
-        f"Google has no mail service for {who}.",
-        "Give the account a licence that includes Gmail, or mark it as left out in the people table.",
+        api.none,
+        f"Google has no {api.what if api is GMAIL else 'Drive'} service for {who}.",
+        f"Give the account a licence that includes {api.licence}, or mark it as left out in the people table.",
     )
 
 

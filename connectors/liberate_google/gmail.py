@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from liberate.connector import Account, Collection, Cursor, Gone, Item, Kind, Listed, Loaded, Skipped, Survey
 from liberate_google import auth, convert
 from liberate_google.bodies import Bodies, pages
-from liberate_google.client import Client, Failure
+from liberate_google.client import GmailClient, Failure
 from liberate_google.convert import Label, Trouble
 from liberate_google.listing import LabelTable
 from liberate_google.pace import Pacer, ladder, shared
@@ -36,7 +36,7 @@ class GmailSource:
                 project_units=settings.project_units_per_minute,
             )
             pacer = shared(auth.project(settings), rates)
-        self._client = Client(settings, account, pacer)
+        self._client = GmailClient(settings, account, pacer)
         self._known: dict[str, Label] | None = None
         self._bodies = Bodies(self._client, settings.batch, self._labels)
 

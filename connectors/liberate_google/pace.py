@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,15 +39,23 @@ class Rate:
 
 
 def ladder(
-    price_list: str, *, published: bool, user_units: int | None = None, project_units: int | None = None
+    price_list: str,
+    *,
+    published: bool,
+    user_units: int | None = None,
+    project_units: int | None = None,
+    lists: Mapping[str, PriceList] = PRICE_LISTS,
 ) -> tuple[Rate, ...]:
     """The rates to try, most generous first; each refusal that our own account does not explain takes the next.
 
     "auto" begins with the older list, because a call more costs nothing but a refusal. A server
     that has not `published` a rate, a stand-in, is trusted to say so itself.
     """
-    lists = [BEFORE_2026, SINCE_2026] if price_list == "auto" else [PRICE_LISTS[price_list]]
-    rates = [Rate(one, user_units or one.user_units, project_units or one.project_units) for one in lists]
+    names = [BEFORE_2026.name, SINCE_2026.name] if price_list == "auto" else [price_list]
+    rates = [
+        Rate(one, user_units or one.user_units, project_units or one.project_units)
+        for one in (lists[name] for name in names)
+    ]
     if price_list == "auto" and not published and user_units is None and project_units is None:
         return (Rate(None), *rates)
     return tuple(rates)
@@ -89,7 +97,9 @@ class Pacer:
         rates: Sequence[Rate],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        in_flight: int = IN_FLIGHT,
     ) -> None:
+        self._in_flight = in_flight
         self._rates = tuple(rates)
         self._rung = 0
         self._clock = clock
@@ -121,7 +131,7 @@ class Pacer:
         TransientError when the wait would be longer than LONGEST_WAIT.
         """
         with self._lock:
-            turns = self._turns.setdefault(user, threading.BoundedSemaphore(IN_FLIGHT))
+            turns = self._turns.setdefault(user, threading.BoundedSemaphore(self._in_flight))
         with turns:
             wait, rung = self._book(user, method, count)
             if wait > 0:
@@ -188,10 +198,10 @@ _pacers: dict[str, Pacer] = {}
 _pacers_lock = threading.Lock()
 
 
-def shared(project: str, rates: Sequence[Rate]) -> Pacer:
+def shared(project: str, rates: Sequence[Rate], in_flight: int = IN_FLIGHT) -> Pacer:
     """The process's pacer of that project, made at the first call."""
     with _pacers_lock:
-        key = f"{project} {rates}"
+        key = f"{project} {rates} {in_flight}"
         if key not in _pacers:
-            _pacers[key] = Pacer(rates)
+            _pacers[key] = Pacer(rates, in_flight=in_flight)
         return _pacers[key]

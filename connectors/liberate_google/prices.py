@@ -1,4 +1,4 @@
-"""What each call to Gmail costs in quota units, and how many units a minute Google grants."""
+"""What each call to Gmail and Drive costs in quota units, and how many units a minute Google grants."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """One of Google's published price lists (developers.google.com/workspace/gmail/api/reference/quota)."""
+    """One of Google's published price lists (developers.google.com/workspace/gmail/api/reference/quota).
+
+    Those of Drive: developers.google.com/workspace/drive/api/guides/limits
+    """
 
     name: str
     user_units: int  # a user and minute
     project_units: int  # a project and minute
-    prices: Mapping[str, int]  # by method name without "gmail.users."; a method not listed costs `other`
+    prices: Mapping[str, int]  # by method name without "gmail.users." or "drive."; a method not listed costs `other`
     other: int
 
     def price(self, method: str) -> int:
@@ -82,3 +85,29 @@ SINCE_2026 = PriceList(
 """For projects that were new to the API on 1 May 2026 or later."""
 
 PRICE_LISTS: Mapping[str, PriceList] = MappingProxyType({p.name: p for p in (SINCE_2026, BEFORE_2026)})
+
+DRIVE_BEFORE_2026 = PriceList("before-2026", 12_000, 12_000, MappingProxyType({}), 1)
+"""Older projects are granted 12,000 requests of any kind in a minute."""
+
+DRIVE_SINCE_2026 = PriceList(
+    "2026",
+    325_000,
+    1_000_000,
+    MappingProxyType(
+        {
+            "files.get": 5,
+            "files.list": 100,
+            "files.get_media": 200,  # files.get with alt=media
+            "revisions.get_media": 200,
+            "files.export": 200,
+            "files.download": 200,
+            "files.update": 50,
+        }
+    ),
+    5,
+)
+"""For projects made on 1 May 2026 or later."""
+
+DRIVE_PRICE_LISTS: Mapping[str, PriceList] = MappingProxyType(
+    {p.name: p for p in (DRIVE_SINCE_2026, DRIVE_BEFORE_2026)}
+)

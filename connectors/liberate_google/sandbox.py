@@ -1,4 +1,4 @@
-"""What `liberate sandbox` and `liberate demo` start of Google's: a Gmail stand-in, and a Takeout file."""
+"""What `liberate sandbox` and `liberate demo` start of Google's: Gmail and Drive stand-ins, and a Takeout file."""
 
 from __future__ import annotations
 
@@ -37,6 +37,27 @@ def _gmail(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
 
 
 @contextmanager
+def _drive(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
+    from liberate_google.standin import GoogleStandin, sample_coop, sample_organisation  # noqa: PLC0415
+
+    made = [_SEEDED]
+    with GoogleStandin(clock=lambda: made[0] if made else time.time()) as standin:
+        sample_coop(standin, DOMAIN)
+        organisation = sample_organisation(standin, DOMAIN)
+        made.clear()
+        key = folder / "service-account.json"
+        key.unlink(missing_ok=True)
+        standin.service_account_file(key)
+        settings = {
+            "connector": "google",
+            "service_account_file": str(key.absolute()),
+            "endpoint": standin.url,
+            "shared_drives_as": organisation.people[0],
+        }
+        yield Running(settings, organisation.people)
+
+
+@contextmanager
 def _takeout(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
     from liberate_google.standin.sample import Person, sample_takeout  # noqa: PLC0415
 
@@ -51,4 +72,5 @@ def _takeout(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
 
 
 gmail = Sandbox("gmail", "Gmail, played by a stand-in", "source", _gmail, _missing)
+drive = Sandbox("drive", "Google Drive and Gmail, played by a stand-in", "source", _drive, _missing)
 takeout = Sandbox("takeout", "A Google Takeout file", "source", _takeout, _missing)

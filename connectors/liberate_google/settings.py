@@ -17,7 +17,8 @@ class GoogleSettings(Settings):
     """A Google Workspace, reached by a service account, or one person's account, reached by their consent."""
 
     service_account_file: Path | None = Field(
-        None, description="Key file of a service account with domain-wide delegation: it can read every mailbox."
+        None,
+        description="Key file of a service account with domain-wide delegation: it can read every mailbox and Drive.",
     )
     client_secrets_file: Path | None = Field(
         None, description="OAuth client of type Desktop app; needed once, to ask a person for their consent."
@@ -28,7 +29,7 @@ class GoogleSettings(Settings):
     endpoint: str | None = Field(None, description="A stand-in instead of Google, such as http://127.0.0.1:18200.")
     price_list: Literal["auto", "2026", "before-2026"] = Field(
         "auto",
-        description="What a call costs: 2026 for projects new to the Gmail API since May 2026; auto finds out.",
+        description="What a call costs: 2026 for projects new to the API since May 2026; auto finds out.",
     )
     units_per_minute: int | None = Field(
         None, ge=40, description="Quota units a minute for each mailbox; none: what the price list grants."
@@ -36,6 +37,23 @@ class GoogleSettings(Settings):
     project_units_per_minute: int | None = Field(
         None, ge=40, description="Quota units a minute for all mailboxes together; none: what the price list grants."
     )
+    drive_units_per_minute: int | None = Field(
+        None, ge=400, description="The same for the files of each account; none: what the price list grants."
+    )
+    drive_project_units_per_minute: int | None = Field(
+        None, ge=400, description="The same for the files of all accounts together."
+    )
+    documents: Literal["odf", "office"] = Field(
+        "odf", description="What Google's own documents become: .odt, .ods and .odp, or .docx, .xlsx and .pptx."
+    )
+    comments: bool = Field(False, description="Take the comments on files along: costs one call for each file.")
+    acknowledge_abuse: bool = Field(
+        False, description="Take files along that Google flags as malware; only their owner can have them."
+    )
+    shared_drives_as: str | None = Field(
+        None, description="Address of an administrator as whom the service account reads shared drives."
+    )
+    downloads: int = Field(4, ge=1, le=8, description="Small files fetched at the same time for one account.")
     batch: int = Field(50, ge=1, le=50, description="Messages asked for in one request. Google advises 50 at most.")
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for Google before a call counts as failed.")
 
@@ -52,4 +70,6 @@ class GoogleSettings(Settings):
     def _one_way_in(self) -> GoogleSettings:
         if (self.service_account_file is None) == (self.token_file is None):
             raise ValueError("give either service_account_file (an organisation) or token_file (one person)")
+        if self.shared_drives_as is not None and self.service_account_file is None:
+            raise ValueError("shared_drives_as needs service_account_file: one person's consent speaks for that person")
         return self

@@ -54,6 +54,7 @@ class Account:
     name: str  # as the service knows it: an address, a user name; "" where there is only one
     secret: str | None = field(default=None, repr=False)  # their own password or token, if the plan has one
     kind: Literal["person", "shared", "group", "room"] = "person"  # shared: a shared drive, library or mailbox
+    kinds: frozenset[Kind] = frozenset()  # what the route moves: nothing else need be asked for; empty: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Collection:
     ordered: bool = False  # its items must arrive in the order they are listed
     role: str | None = None  # what it is for, where the service says so: liberate.mail.Role for mail
     count: int | None = None  # how many items it holds, where that costs nothing; for progress only
+    grants: tuple[Grant, ...] = ()  # who besides its owner may do what with all that is in it (members of a drive)
 
 
 @dataclass(frozen=True, slots=True)

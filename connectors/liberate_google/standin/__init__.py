@@ -1,7 +1,19 @@
 """A stand-in for Google on this machine."""
 
 from liberate_google.standin.faults import Call, Fault
+from liberate_google.standin.organisation import AWKWARD, sample_organisation
 from liberate_google.standin.sample import sample_coop, sample_takeout
-from liberate_google.standin.server import GmailStandin
+from liberate_google.standin.server import GoogleStandin
 
-__all__ = ["Call", "Fault", "GmailStandin", "sample_coop", "sample_takeout"]
+GmailStandin = GoogleStandin
+
+__all__ = [
+    "AWKWARD",
+    "Call",
+    "Fault",
+    "GmailStandin",
+    "GoogleStandin",
+    "sample_coop",
+    "sample_organisation",
+    "sample_takeout",
+]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 
 class Call(NamedTuple):
-    """One call as the stand-in saw it. `method` is as in the discovery document, without "gmail.users.";
-    "batch" is the envelope of a batch, "token" the token endpoint."""
+    """One call as the stand-in saw it. `method` is as in the discovery document, without "gmail.users." or "drive.";
+    "files.get_media" and "revisions.get_media" give bytes, "link" is a browser's address for an export, "batch" is
+    the envelope of a batch, "token" the token endpoint."""
 
     method: str
     user: str
     params: dict[str, list[str]]
     in_batch: bool
-    message: str = ""  # the message it is about, if it is about one
+    message: str = ""  # the message or file it is about, if it is about one
+    range: str = ""  # the header, of a call for bytes
 
 
 @dataclass(slots=True)
@@ -27,8 +30,9 @@ class Fault:
     reason: str = "backendError"
     text: str = "Backend Error"
     retry_after: str | None = None
-    breaks: Literal["", "reset", "truncate", "no-raw", "drop-part", "bad-json"] = ""  # instead of a status
-    after: int = 0  # for "reset" and "truncate": how many bytes of the answer still go out
+    breaks: Literal["", "reset", "truncate", "no-raw", "drop-part", "bad-json", "flip", "no-range", "then"] = ""
+    after: int = 0  # how many bytes of the answer still go out before it breaks off, or a bit is turned over
+    then: Callable[[], None] | None = None  # what happens at the service once its answer is made
     method: str = ""
     user: str = ""
     message: str = ""

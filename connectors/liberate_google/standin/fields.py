@@ -71,3 +71,18 @@ def apply(mask: Mask, value: Any) -> Any:
                 out[name] = member if below is None else apply(below, member)
                 break
     return out
+
+
+def check(mask: Mask, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """ApiError 400 for a field that the answer's schema, from the discovery document, does not have."""
+    while "$ref" in schema or "items" in schema:
+        schema = schemas[schema["$ref"]] if "$ref" in schema else schema["items"]
+    known = schema.get("properties")
+    if known is None:
+        return
+    for name, below in mask.items():
+        if name != "*" and name not in known:
+            raise _invalid(name)
+        if below is not None:
+            for one in known.values() if name == "*" else (known[name],):
+                check(below, one, schemas)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 GMAIL_READONLY = "https://www.googleapis.com/auth/gmail.readonly"
+DRIVE_READONLY = "https://www.googleapis.com/auth/drive.readonly"
 GMAIL_FULL = "https://mail.google.com/"
 GOOGLE_ENDPOINT = "https://oauth2.googleapis.com/token"  # google-auth names it whatever the key file says
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -170,7 +171,10 @@ class TokenEndpoint:
             consent = self._consents.get(form.get("refresh_token", ""))
         if consent is None:
             raise Refused("invalid_grant", "Token has been expired or revoked.")
-        return consent
+        asked = frozenset(form.get("scope", "").split())
+        if not asked <= consent[1]:
+            raise Refused("invalid_scope", "Bad Request")
+        return consent[0], asked or consent[1]
 
     def _assertion(self, assertion: str) -> tuple[str, frozenset[str]]:
         parts = assertion.split(".")

@@ -1,10 +1,10 @@
-"""Counts quota units as Gmail does, and refuses what goes beyond them."""
+"""Counts quota units as Google does, and refuses what goes beyond them."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from liberate_google.prices import PRICE_LISTS, SINCE_2026, PriceList
@@ -16,7 +16,14 @@ MINUTE = 60.0
 class Quota:
     """Off until `enforce` is called. Refused calls cost nothing."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        lists: Mapping[str, PriceList] = PRICE_LISTS,
+        service: str = "gmail.googleapis.com",
+    ) -> None:
+        self._lists = lists
+        self._service = service
         self._clock = clock
         self._lock = threading.Lock()
         self._prices: PriceList | None = None
@@ -43,7 +50,7 @@ class Quota:
         `concurrent` is how many requests of one user may run at once.
         """
         with self._lock:
-            self._prices = PRICE_LISTS[prices]
+            self._prices = self._lists[prices]
             self._user_units = user_units or self._prices.user_units
             self._project_units = project_units or self._prices.project_units
             self._form = form
@@ -79,7 +86,7 @@ class Quota:
             403,
             reason,
             f"Quota exceeded for quota metric 'Queries' and limit 'Queries per minute{whose}' of service "
-            "'gmail.googleapis.com' for consumer 'project_number:314159265358'.",
+            f"'{self._service}' for consumer 'project_number:314159265358'.",
             "usageLimits",
         )
 

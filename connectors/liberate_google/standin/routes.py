@@ -46,6 +46,7 @@ class Routes:
         described = document(name)
         self._common: dict[str, dict[str, Any]] = described["parameters"]
         self._methods = list(self._collect(described, described["servicePath"], prefix))
+        self.schemas: dict[str, Any] = described["schemas"]
         self.batch_path = "/" + described["batchPath"]
 
     def _collect(self, node: dict[str, Any], base: str, prefix: str) -> Iterator[_Method]:

@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
 
-from liberate_google.standin.server import GmailStandin
+from liberate_google.standin.server import GoogleStandin
 
 _START = datetime(2025, 2, 3, 8, 15, tzinfo=UTC)
 
@@ -79,7 +79,7 @@ class Mail:
     when: datetime
 
 
-def sample_coop(standin: GmailStandin, domain: str = "solros.example") -> list[str]:
+def sample_coop(standin: GoogleStandin, domain: str = "solros.example") -> list[str]:
     """Make the six mailboxes in the stand-in; their addresses."""
     addresses = []
     for person in PEOPLE:

@@ -15,11 +15,14 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs
 
+from liberate_google.prices import DRIVE_PRICE_LISTS
 from liberate_google.standin import api, fields
+from liberate_google.standin.drive import DriveStore
+from liberate_google.standin.drive_api import DriveApi
 from liberate_google.standin.errors import ApiError, bad_request, unauthenticated
 from liberate_google.standin.faults import Call, Fault, Faults
 from liberate_google.standin.mailbox import Mailbox
-from liberate_google.standin.oauth import GMAIL_READONLY, Grant, ServiceAccount, TokenEndpoint
+from liberate_google.standin.oauth import DRIVE_READONLY, GMAIL_READONLY, Grant, ServiceAccount, TokenEndpoint
 from liberate_google.standin.quota import Quota
 from liberate_google.standin.reply import Broken, Reply, refusal
 from liberate_google.standin.routes import Route, routes
@@ -27,8 +30,8 @@ from liberate_google.standin.schema import checker
 from liberate_google.standin.wire import Server
 
 
-class GmailStandin:
-    """Gmail and its token endpoint on a free loopback port, while the `with` block lasts.
+class GoogleStandin:
+    """Gmail, Drive and their token endpoint on a free loopback port, while the `with` block lasts.
 
     `strict` checks every 2xx answer against the discovery document that ships inside
     google-api-python-client; what does not fit is kept in `unfit` and answered with 500.
@@ -41,26 +44,30 @@ class GmailStandin:
         self.clock = clock
         self.batch_parts = batch_parts
         self.mailboxes: dict[str, Mailbox] = {}
-        self.oauth = TokenEndpoint(clock, lambda user: user.lower() in self.mailboxes)
+        self.oauth = TokenEndpoint(clock, self._knows)
         self.quota = Quota(clock)
+        self.drive = DriveStore(clock)
+        self.drive_quota = Quota(clock, DRIVE_PRICE_LISTS, "drive.googleapis.com")
         self.faults = Faults()
         self.requests: list[Call] = []
         self.unfit: list[str] = []
         self.latency = 0.0  # seconds that each HTTP request takes at least
-        self._checker = checker("gmail.v1") if strict else None
+        self._strict = strict
         self._routes = routes("gmail.v1", "gmail.users.")
+        self._drive_routes = routes("drive.v3", "drive.")
         self._uploads: dict[str, tuple[Route, str, Any, bytearray]] = {}
         self._numbers = itertools.count(1)
         self._server = Server(("127.0.0.1", port), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.oauth.url = f"{self.url}/token"
+        self._drive_api = DriveApi(self.drive, self.url)
         self._thread: threading.Thread | None = None
 
     # For tests and the sandbox -------------------------------------------------------------------
 
-    def start(self) -> GmailStandin:
+    def start(self) -> GoogleStandin:
         """Serve from a thread of its own until `close`."""
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="gmail", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="google", daemon=True)
         self._thread.start()
         return self
 
@@ -72,7 +79,7 @@ class GmailStandin:
         self._server.close_connections()
         self._server.server_close()
 
-    def __enter__(self) -> GmailStandin:
+    def __enter__(self) -> GoogleStandin:
         return self.start()
 
     def __exit__(
@@ -85,6 +92,14 @@ class GmailStandin:
         mailbox = Mailbox(address, self.clock, licensed=licensed)
         self.mailboxes[address.lower()] = mailbox
         return mailbox
+
+    def add_person(self, address: str) -> None:
+        """Somebody with a mailbox and a Drive, both empty."""
+        self.add_mailbox(address)
+        self.drive.add_user(address)
+
+    def _knows(self, user: str) -> bool:
+        return user.lower() in self.mailboxes or user.lower() in self.drive.roots
 
     def mailbox(self, address: str) -> Mailbox:
         return self.mailboxes[address.lower()]
@@ -104,13 +119,15 @@ class GmailStandin:
                 ids.append(label.id)
             return mailbox.add(raw, ids, internal_date).key
 
-    def service_account_file(self, path: Path, delegated: Iterable[str] = (GMAIL_READONLY,)) -> ServiceAccount:
-        """Write a service account's key file; the account may read every mailbox within these scopes."""
+    def service_account_file(
+        self, path: Path, delegated: Iterable[str] = (GMAIL_READONLY, DRIVE_READONLY)
+    ) -> ServiceAccount:
+        """Write a service account's key file; the account may read everybody's within these scopes."""
         return self.oauth.service_account_file(path, delegated)
 
-    def token_file(self, path: Path, address: str) -> str:
+    def token_file(self, path: Path, address: str, scopes: Iterable[str] = (GMAIL_READONLY, DRIVE_READONLY)) -> str:
         """Write what one person's consent leaves behind; the refresh token, for oauth.withdraw."""
-        return self.oauth.token_file(path, address)
+        return self.oauth.token_file(path, address, scopes)
 
     # Answering -----------------------------------------------------------------------------------
 
@@ -121,16 +138,17 @@ class GmailStandin:
         grant = self.oauth.check(headers.get("authorization", "").partition(" ")[2])
         if grant is None:
             return refusal(unauthenticated())
+        quota = self.drive_quota if _of_drive(target) else self.quota
         try:
-            self.quota.enter(grant.user)
+            quota.enter(grant.user)
         except ApiError as error:
             return refusal(error)
         try:
-            if target.startswith(self._routes.batch_path):
+            if target.startswith((self._routes.batch_path, self._drive_routes.batch_path)):
                 return self.batch(headers, body)
             return self.call(http, target, headers, body)
         finally:
-            self.quota.leave(grant.user)
+            quota.leave(grant.user)
 
     def token(self, body: bytes) -> Reply:
         call = Call("token", "", {}, False)
@@ -152,6 +170,8 @@ class GmailStandin:
     def _call(self, http: str, target: str, headers: dict[str, str], body: bytes, in_batch: bool) -> Reply:
         if "upload_id=" in target:
             return self._continue_upload(target, headers, body)
+        if _of_drive(target):
+            return self._drive_call(http, target, headers, in_batch)
         route = self._routes.find(http, target)
         grant = self._grant(headers)
         if not route.scopes & grant.scopes:
@@ -199,6 +219,43 @@ class GmailStandin:
             raise Broken(fault, reply)
         return reply
 
+    def _drive_call(self, http: str, target: str, headers: dict[str, str], in_batch: bool) -> Reply:
+        grant = self._grant(headers)
+        if target.startswith(_LINK):
+            query = parse_qs(target.partition("?")[2])
+            call = Call("link", grant.user, query, in_batch, query.get("id", [""])[0])
+            self.requests.append(call)
+            reply, fault = self._fault(call)
+            if reply is not None:
+                return reply
+            if DRIVE_READONLY not in grant.scopes:
+                raise ApiError(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
+            return _harmed(self._drive_api.link(grant.user, query), fault)
+        route = self._drive_routes.find(http, target)
+        if not route.scopes & grant.scopes:
+            raise ApiError(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
+        name = DriveApi.name(route)
+        about = route.path.get("fileId", "")
+        call = Call(name, grant.user, route.params, in_batch, about, headers.get("range", ""))
+        self.requests.append(call)
+        reply, fault = self._fault(call)
+        if reply is not None:
+            return reply
+        if grant.user not in self.drive.roots:
+            raise ApiError(403, "domainPolicy", "The domain administrators have disabled Drive apps.")
+        self.drive_quota.spend(grant.user, name)
+        if fault is not None and fault.breaks == "no-range":
+            headers = {key: value for key, value in headers.items() if key != "range"}
+        wanted = DriveApi.fields(route)
+        mask = fields.parse(wanted) if wanted is not None else None
+        if mask is not None and route.response is not None:
+            fields.check(mask, {"$ref": route.response}, self._drive_routes.schemas)
+        answer = self._drive_api.perform(route, grant.user, headers)
+        if isinstance(answer, Reply):
+            return _harmed(answer, fault)
+        self._check(route, answer, "drive.v3")
+        return _harmed(Reply(200, answer if mask is None else fields.apply(mask, answer)), fault)
+
     def _grant(self, headers: dict[str, str]) -> Grant:
         word, _, token = headers.get("authorization", "").partition(" ")
         grant = self.oauth.check(token) if word.lower() == "bearer" else None
@@ -220,13 +277,13 @@ class GmailStandin:
         extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
         return Reply(fault.status, error.answer(), extra), None
 
-    def _check(self, route: Route, answer: Any) -> None:
-        if self._checker is None or answer is None or route.response is None:
+    def _check(self, route: Route, answer: Any, described: str = "gmail.v1") -> None:
+        if not self._strict or answer is None or route.response is None:
             return
         told = answer
         if isinstance(answer.get("raw"), bytes):
             told = {**answer, "raw": base64.urlsafe_b64encode(answer["raw"][:300]).decode()}
-        faults = self._checker.faults(route.response, told)
+        faults = checker(described).faults(route.response, told)
         if faults:
             self.unfit.extend(f"{route.method}: {fault}" for fault in faults)
             raise ApiError(500, "internalError", f"The stand-in's answer is unfit: {faults[0]}")
@@ -315,6 +372,28 @@ class GmailStandin:
         answer = api.perform(route, self.mailbox(address), parsed, bytes(data))
         self._check(route, answer)
         return Reply(200, answer)
+
+
+_LINK = "/feeds/download/export"  # where exportLinks lead, which are no part of the API
+
+
+def _of_drive(target: str) -> bool:
+    return target.startswith(("/drive/", "/batch/drive/", _LINK))
+
+
+def _harmed(reply: Reply, fault: Fault | None) -> Reply:
+    """The reply as the fault leaves it. Raises Broken for one that is to break off on its way."""
+    if fault is None:
+        return reply
+    if fault.then is not None:
+        fault.then()
+    if fault.breaks == "flip" and reply.media is not None:
+        reply.media.flip = fault.after
+    if fault.breaks == "bad-json" and reply.media is None:
+        return Reply(200, text=b"".join(reply.pieces())[: max(1, reply.length // 2)])
+    if fault.breaks == "truncate":
+        raise Broken(fault, reply)
+    return reply
 
 
 _REASONS = {200: "OK", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}

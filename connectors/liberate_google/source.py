@@ -1,0 +1,109 @@
+"""A Google account as a source: its mail and its files, each service signed in to when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Survey
+from liberate.errors import AccountError
+from liberate.files import Note
+from liberate_google.drive import FILES, DriveSource, is_shared_drive
+from liberate_google.gmail import MAILBOX, GmailSource
+from liberate_google.settings import GoogleSettings
+
+Service: TypeAlias = GmailSource | DriveSource
+
+KINDS = frozenset({Kind.MAIL, Kind.FILE})
+
+
+class GoogleSource:
+    """Mail and files of one account. What the route does not move is never asked for, nor its scope."""
+
+    def __init__(self, settings: GoogleSettings, account: Account) -> None:
+        import google_auth_httplib2  # noqa: F401, PLC0415 - whether the extra is there shows here, not amid a move
+        import googleapiclient.discovery  # noqa: F401, PLC0415
+        import requests  # noqa: F401, PLC0415
+
+        self._settings = settings
+        self._account = account
+        self._told = bool(account.kinds)
+        self._kinds = (account.kinds or KINDS) & KINDS
+        if is_shared_drive(account):
+            self._kinds &= {Kind.FILE}
+        self._services: dict[Kind, Service] = {}
+
+    def close(self) -> None:
+        for service in self._services.values():
+            service.close()
+
+    def _mail(self) -> GmailSource:
+        if Kind.MAIL not in self._services:
+            self._services[Kind.MAIL] = GmailSource(self._settings, self._account)
+        found = self._services[Kind.MAIL]
+        assert isinstance(found, GmailSource)
+        return found
+
+    def _files(self) -> DriveSource:
+        if Kind.FILE not in self._services:
+            self._services[Kind.FILE] = DriveSource(self._settings, self._account)
+        found = self._services[Kind.FILE]
+        assert isinstance(found, DriveSource)
+        return found
+
+    def _service(self, kind: Kind) -> Service:
+        return self._mail() if kind is Kind.MAIL else self._files()
+
+    def collections(self) -> Iterator[Collection]:
+        """Those of each service. Who was not told what the route moves offers a service that it cannot enter
+        as well, if it can enter the other: listing it says what is missing."""
+        found: list[Collection] = []
+        failures: list[AccountError] = []
+        for kind in sorted(self._kinds, reverse=True):
+            try:
+                found += self._service(kind).collections()
+            except AccountError as error:
+                failures.append(error)
+                if self._told:
+                    raise
+                found.append(Collection(MAILBOX if kind is Kind.MAIL else FILES, (), kind))
+        if failures and len(failures) == len(self._kinds):
+            raise failures[0]
+        yield from found
+
+    def items(self, collection: Collection, since: Cursor | None) -> Iterator[Listed]:
+        return self._service(collection.kind).items(collection, since)
+
+    def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
+        return self._service(item.kind).read(item, offset)
+
+    def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
+        for kind in sorted({item.kind for item in items}):
+            yield from self._service(kind).read_many([item for item in items if item.kind is kind])
+
+    def survey(self) -> Survey:
+        """The counts of the services that the route moves; without those of one that cannot be entered."""
+        folders = {}
+        items: int | None = None
+        size: int | None = None
+        for kind in sorted(self._kinds):
+            try:
+                found = self._service(kind).survey()
+            except AccountError:
+                if self._told:
+                    raise
+                continue
+            folders.update(found.folders)
+            items = found.items if len(self._kinds) == 1 else None  # Drive does not count
+            size = found.bytes if found.bytes is not None else size
+        return Survey(items, folders, size)
+
+    def describe(self, item: Item) -> Item:
+        """What a file is like now. A message never changes."""
+        return item if item.kind is Kind.MAIL else self._files().describe(item)
+
+    def versions(self, item: Item) -> Sequence[Item]:
+        return () if item.kind is Kind.MAIL else self._files().versions(item)
+
+    def notes(self, item: Item) -> Sequence[Note]:
+        return () if item.kind is Kind.MAIL else self._files().notes(item)
