@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from liberate.connector import Item, Loaded
 from liberate.errors import AccountError, IntegrityError, ItemError, TransientError
 from liberate_google import convert
-from liberate_google.client import Answer, GmailClient, Failure
+from liberate_google.client import Answer, Failure, GmailClient
 from liberate_google.convert import Label, Trouble
 from liberate_google.listing import SizeClasses
 from liberate_google.stream import RawField, decode_base64url

@@ -16,7 +16,6 @@ from liberate.connector import (
     Kind,
     Listed,
     Loaded,
-    Skipped,
     Survey,
     Whole,
 )
@@ -152,8 +151,7 @@ class DriveSource:
             if first is not None:
                 yield from self._files(first, tree, where["start"])
                 for page in pages:
-                    assert page is not None
-                    yield from self._files(page, tree, where["start"])
+                    yield from self._files(page or {}, tree, where["start"])
                 yield self._cursor(changes=where["start"])
                 return
         yield from self._everything(resumable=since is None)
@@ -174,8 +172,7 @@ class DriveSource:
         if resumable:
             yield self._cursor(start=start, page=None)
         for page in self._pages(f"mimeType != '{FOLDER}'", convert.FIELDS):
-            assert page is not None
-            yield from self._files(page, tree, start if resumable else None)
+            yield from self._files(page or {}, tree, start if resumable else None)
         yield Whole()
         yield self._cursor(changes=start)
 
@@ -237,7 +234,7 @@ class DriveSource:
         return convert.grants(found, direct=not members)
 
     def _dangling(self, files: Sequence[File], tree: Tree) -> set[str]:
-        """Those shortcuts of ours whose target cannot be seen. Nobody follows them; one look says whether they lead on."""
+        """Those shortcuts of ours whose target cannot be seen. Nobody follows them; one look says if they lead on."""
         here = {str(file["id"]) for file in files}
         targets: dict[str, list[str]] = {}
         for file in files:
@@ -317,7 +314,7 @@ class DriveSource:
         return str(self._client.ask("changes.getStartPageToken", request)["startPageToken"])
 
     def _changes(self, token: str) -> Iterator[Listed] | None:
-        """What changed since that token. None: it fits no more, or so much changed that a full listing is cheaper."""
+        """What changed since that token. None: it fits no more, or so much changed that listing all is cheaper."""
         changed: dict[str, bytes | None] = {}
         drive: dict[str, Any] = {}
         if self._drive is not None:

@@ -330,7 +330,10 @@ _REFUSALS: Mapping[str, tuple[str, str]] = {
         "This is a document of another service, which Drive only points to.",
         "Export it at that service.",
     ),
-    "google-app": ("Google keeps this kind of document in a form that cannot be downloaded.", "Open it and look for an export."),
+    "google-app": (
+        "Google keeps this kind of document in a form that cannot be downloaded.",
+        "Open it and look for an export.",
+    ),
     "download-forbidden": (
         "The file's owner or an administrator has forbidden to download it.",
         "Let its owner allow it under Share > Settings, or see the organisation's rules for data loss prevention; "

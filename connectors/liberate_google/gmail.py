@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from liberate.connector import Account, Collection, Cursor, Gone, Item, Kind, Listed, Loaded, Skipped, Survey
 from liberate_google import auth, convert
 from liberate_google.bodies import Bodies, pages
-from liberate_google.client import GmailClient, Failure
+from liberate_google.client import Failure, GmailClient
 from liberate_google.convert import Label, Trouble
 from liberate_google.listing import LabelTable
 from liberate_google.pace import Pacer, ladder, shared

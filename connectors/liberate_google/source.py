@@ -31,25 +31,23 @@ class GoogleSource:
         self._kinds = (account.kinds or KINDS) & KINDS
         if is_shared_drive(account):
             self._kinds &= {Kind.FILE}
-        self._services: dict[Kind, Service] = {}
+        self._mail_service: GmailSource | None = None
+        self._files_service: DriveSource | None = None
 
     def close(self) -> None:
-        for service in self._services.values():
-            service.close()
+        for service in (self._mail_service, self._files_service):
+            if service is not None:
+                service.close()
 
     def _mail(self) -> GmailSource:
-        if Kind.MAIL not in self._services:
-            self._services[Kind.MAIL] = GmailSource(self._settings, self._account)
-        found = self._services[Kind.MAIL]
-        assert isinstance(found, GmailSource)
-        return found
+        if self._mail_service is None:
+            self._mail_service = GmailSource(self._settings, self._account)
+        return self._mail_service
 
     def _files(self) -> DriveSource:
-        if Kind.FILE not in self._services:
-            self._services[Kind.FILE] = DriveSource(self._settings, self._account)
-        found = self._services[Kind.FILE]
-        assert isinstance(found, DriveSource)
-        return found
+        if self._files_service is None:
+            self._files_service = DriveSource(self._settings, self._account)
+        return self._files_service
 
     def _service(self, kind: Kind) -> Service:
         return self._mail() if kind is Kind.MAIL else self._files()
@@ -83,7 +81,7 @@ class GoogleSource:
 
     def survey(self) -> Survey:
         """The counts of the services that the route moves; without those of one that cannot be entered."""
-        folders = {}
+        folders: dict[tuple[str, ...], int] = {}
         items: int | None = None
         size: int | None = None
         for kind in sorted(self._kinds):

@@ -76,9 +76,7 @@ class Move:
 
     def source_account(self) -> Account:
         """The account to read. Raises PlanError if its password cannot be had."""
-        return Account(
-            self.person.source, reveal(self._secret("source")), self.person.kind, kinds=self.route.kinds
-        )
+        return Account(self.person.source, reveal(self._secret("source")), self.person.kind, kinds=self.route.kinds)
 
     def destination_account(self) -> Account:
         """The account to write to. Raises PlanError if its password cannot be had."""

@@ -217,12 +217,6 @@ class TreeRun(TreeSending, SliceRun):
     def _left_out(self, item: Item) -> ItemError | None:
         """Why the plan leaves an item behind; None: it goes."""
         facts, policy = facts_of(item), self._desk.terms.files
-        if facts.trashed and policy.trashed == "skip":
-            return ItemError(
-                "policy-trash",
-                "It is in the trash, and this route leaves that behind.",
-                'To bring it along, set trashed = "copy" in the route and run the same command again.',
-            )
         if facts.owner and same_name(facts.owner) in self._desk.terms.moving:
             return ItemError("moves-with-owner", "It belongs to somebody else of the plan, with whom it moves.")
         if facts.owner and policy.others == "list":
@@ -230,6 +224,12 @@ class TreeRun(TreeSending, SliceRun):
                 "policy-others",
                 "It belongs to somebody whom this plan does not move.",
                 'To bring a copy along, set others = "copy" in the route and run the same command again.',
+            )
+        if facts.trashed and policy.trashed == "skip":
+            return ItemError(
+                "policy-trash",
+                "It is in the trash, and this route leaves that behind.",
+                'To bring it along, set trashed = "copy" in the route and run the same command again.',
             )
         return None
 

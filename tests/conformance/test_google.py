@@ -1,4 +1,4 @@
-"""The suite, run on the Gmail source and its stand-in, which checks every answer against Google's description."""
+"""The suite, run on Gmail and Drive and their stand-in, which checks every answer against Google's description."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 from conformance_kit import MESSAGES
 from liberate_google.connectors import google
 from liberate_google.settings import GoogleSettings
-from liberate_google.standin import GmailStandin
+from liberate_google.standin import GmailStandin, GoogleStandin
 
-from liberate.connector import Account, Collection, Item
+from liberate.connector import Account, Collection, Item, Kind
 from liberate.testing.contracts import OpenSource, SourceContract
 
 ANNA = "anna@solros.example"
+MAIL, FILES = frozenset({Kind.MAIL}), frozenset({Kind.FILE})
 LABELS = [["INBOX", "UNREAD"], ["SENT"], ["Work/Roof", "INBOX"], [], ["TRASH"], ["Work"]]
 
 
@@ -35,7 +36,7 @@ class TestGmailSource(SourceContract):
         settings = GoogleSettings(service_account_file=tmp_path / "sa.json", endpoint=standin.url)
         assert google.source is not None
         opened = google.source
-        return lambda: opened(settings, Account(ANNA))
+        return lambda: opened(settings, Account(ANNA, kinds=MAIL))
 
     @pytest.fixture
     def bodies(self) -> Mapping[tuple[str, ...], list[bytes]]:
@@ -60,4 +61,56 @@ class TestGmailSource(SourceContract):
         settings = GoogleSettings(service_account_file=path, endpoint=standin.url)
         assert google.source is not None
         opened = google.source
-        return lambda: opened(settings, Account(ANNA)), (path.read_text()[200:300],)
+        return lambda: opened(settings, Account(ANNA, kinds=MAIL)), (path.read_text()[200:300],)
+
+
+class TestDriveSource(SourceContract):
+    @pytest.fixture
+    def standin(self) -> Iterator[GoogleStandin]:
+        with GoogleStandin(strict=True) as server:
+            server.drive.add_user(ANNA)
+            yield server
+            assert server.unfit == []
+
+    @pytest.fixture
+    def filled(self, standin: GoogleStandin) -> list[bytes]:
+        folder = standin.drive.add_folder(ANNA, "Folder")
+        inner = standin.drive.add_folder(ANNA, "Inner", parent=folder)
+        bodies = [b"", b"a", b"content " * 1000]
+        for number, body in enumerate(bodies):
+            standin.drive.add_file(ANNA, f"file {number}", body, parent=(None, folder, inner)[number])
+        standin.drive.add_document(ANNA, "Document", text="Text")
+        standin.drive.add_document(ANNA, "Form", "form")
+        return bodies
+
+    @pytest.fixture
+    def settings(self, standin: GoogleStandin, tmp_path: Path) -> GoogleSettings:
+        standin.service_account_file(tmp_path / "sa.json")
+        return GoogleSettings(service_account_file=tmp_path / "sa.json", endpoint=standin.url)
+
+    @pytest.fixture
+    def open_source(self, settings: GoogleSettings, filled: list[bytes]) -> OpenSource:
+        assert google.source is not None
+        opened = google.source
+        return lambda: opened(settings, Account(ANNA, kinds=FILES))
+
+    @pytest.fixture
+    def remove(self, standin: GoogleStandin) -> Callable[[Collection, Item], None]:
+        return lambda _collection, item: standin.drive.delete(item.id)
+
+    @pytest.fixture
+    def big(self, standin: GoogleStandin, settings: GoogleSettings) -> tuple[OpenSource, int]:
+        for number in range(5_000):
+            standin.drive.add_file(ANNA, f"file {number}", b"")
+        assert google.source is not None
+        opened = google.source
+        return lambda: opened(settings, Account(ANNA, kinds=FILES)), 5_000
+
+    @pytest.fixture
+    def refused(self, standin: GoogleStandin, tmp_path: Path) -> tuple[OpenSource, tuple[str, ...]]:
+        standin.service_account_file(tmp_path / "undelegated.json", delegated=())
+        path = tmp_path / "undelegated.json"
+        settings = GoogleSettings(service_account_file=path, endpoint=standin.url)
+        assert google.source is not None
+        opened = google.source
+        return lambda: opened(settings, Account(ANNA, kinds=FILES)), (path.read_text()[200:300],)

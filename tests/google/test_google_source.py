@@ -35,7 +35,7 @@ def facts_of(listed: Any, key: str) -> MailFacts:
 def test_the_entry_point_opens_a_source_with_its_powers(standin: GmailStandin, settings: GoogleSettings) -> None:
     standin.add_message(ANNA, mail(1))
     assert google.source is not None
-    with google.source(settings, Account(ANNA)) as source:
+    with google.source(settings, Account(ANNA, kinds=frozenset({Kind.MAIL}))) as source:
         [collection] = source.collections()
         assert (collection.kind, collection.path, collection.count) == (Kind.MAIL, (), 1)
         assert isinstance(source, ReadsMany)

@@ -241,11 +241,8 @@ def _slides(lines: list[str]) -> _Parts:
 
 def _theme() -> str:
     names = ("dk1", "lt1", "dk2", "lt2", *(f"accent{n}" for n in range(1, 7)), "hlink", "folHlink")
-    colours = "".join(
-        f'<a:{one}><a:srgbClr val="{"000000" if one.startswith("dk") else "FFFFFF" if one.startswith("lt") else "2E74B5"}"/>'
-        f"</a:{one}>"
-        for one in names
-    )
+    colour = {"dk": "000000", "lt": "FFFFFF"}
+    colours = "".join(f'<a:{one}><a:srgbClr val="{colour.get(one[:2], "2E74B5")}"/></a:{one}>' for one in names)
     font = '<a:latin typeface="Arial"/><a:ea typeface=""/><a:cs typeface=""/>'
     fill = '<a:solidFill><a:schemeClr val="phClr"/></a:solidFill>' * 3
     line = '<a:ln><a:solidFill><a:schemeClr val="phClr"/></a:solidFill></a:ln>' * 3

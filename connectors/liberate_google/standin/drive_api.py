@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
 from liberate_google.standin import documents, drive_query
@@ -26,7 +26,10 @@ _SHORT = "kind,id,name,mimeType"
 _FIELDS = {
     "files.get": _SHORT,
     "files.list": f"kind,incompleteSearch,nextPageToken,files({_SHORT})",
-    "changes.list": f"kind,nextPageToken,newStartPageToken,changes(kind,type,changeType,time,removed,fileId,driveId,file({_SHORT}))",
+    "changes.list": (
+        "kind,nextPageToken,newStartPageToken,"
+        f"changes(kind,type,changeType,time,removed,fileId,driveId,file({_SHORT}))"
+    ),
     "drives.get": "kind,id,name",
     "drives.list": "kind,nextPageToken,drives(kind,id,name)",
     "permissions.get": "kind,id,type,role",
@@ -412,7 +415,7 @@ class DriveApi:
         self._may_download(file, ask)
         return self._ranged(found.blob, file.mime, ask)
 
-    _methods: dict[str, Callable[[DriveApi, Ask], Answer | Reply]] = {
+    _methods: ClassVar[dict[str, Callable[[DriveApi, Ask], Answer | Reply]]] = {
         "about.get": _about,
         "files.get": _get,
         "files.get_media": _media,

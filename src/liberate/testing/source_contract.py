@@ -174,6 +174,8 @@ class SourceContract:
     def test_read_from_an_offset_gives_the_tail(self, open_source: OpenSource) -> None:
         with open_source() as source:
             for _, item in self._some(source):
+                if not item.repeatable:
+                    continue  # its tail is another one each time
                 whole = b"".join(source.read(item))
                 for offset in {0, 1, len(whole) // 2, len(whole)}:
                     if offset <= len(whole):
@@ -196,7 +198,7 @@ class SourceContract:
                 loaded = list(source.read_many(items))
                 assert sorted(one.item.id for one in loaded) == sorted(item.id for item in items), collection.path
                 for one in loaded:
-                    if isinstance(one.body, bytes):
+                    if isinstance(one.body, bytes) and one.item.repeatable:
                         assert one.body == b"".join(source.read(one.item)), one.item.id
                 assert list(source.read_many([])) == []
 
@@ -247,7 +249,8 @@ class SourceContract:
     def test_three_openings_at_once_read_the_same(self, open_source: OpenSource) -> None:
         def read(_: int) -> list[tuple[str, bytes]]:
             with open_source() as source:
-                return [(item.id, b"".join(source.read(item))) for _, item in self._some(source)]
+                read = ((item, b"".join(source.read(item))) for _, item in self._some(source))
+                return [(item.id, body if item.repeatable else b"") for item, body in read]
 
         with ThreadPoolExecutor(3) as pool:
             first, *others = pool.map(read, range(3))
