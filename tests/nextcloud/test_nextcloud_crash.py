@@ -1,0 +1,80 @@
+"""A job into a Nextcloud that dies at any of its steps is set right by the next run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from liberate_nextcloud.connectors import nextcloud
+from liberate_nextcloud.destination import NextcloudDestination
+from liberate_nextcloud.settings import NextcloudSettings
+from liberate_nextcloud.standin import NextcloudStandin
+from nextcloud_kit import APP_SECRET, CHUNK, MODIFIED
+from pydantic import SecretStr
+
+import liberate
+from liberate.connector import Account, Destination, Kind
+from liberate.report import Report
+from liberate.testing.crash import Step, Trial, survives
+from liberate.testing.memory import Shelf, connector
+from liberate.testing.memory_tree import MemoryFileSource
+from liberate.testing.plans import plan
+
+
+def shelf(large: int) -> Shelf:
+    """Folders in folders, names that are equal, an empty file, and one that goes in pieces."""
+    made = Shelf()
+    there = made.collection("Drive", kind=Kind.FILE)
+    made.folder(there, "F1", "Plans", modified=MODIFIED)
+    made.folder(there, "F2", "Old", "F1", modified=MODIFIED)
+    made.file(there, "a", "a.txt", b"one", "F1", modified=MODIFIED)
+    made.file(there, "b", "a.txt", b"two", "F1", modified=MODIFIED)
+    made.file(there, "c", "empty", b"", "F2", modified=MODIFIED)
+    made.file(there, "d", ".htaccess", b"no name for a server", modified=MODIFIED)
+    if large:
+        made.file(there, "e", "big.bin", bytes(range(256)) * (large // 256), "F2", modified=MODIFIED)
+    return made
+
+
+def trial(folder: Path, standin: NextcloudStandin, name: str, large: int) -> Trial:
+    """The job into a new account, with nothing done yet."""
+    user = f"u{name}-{large}"
+    standin.add_user(user, "not used")
+    holds = shelf(large)
+
+    def run(step: Step) -> Report:
+        def opened(wanted: NextcloudSettings, account: Account) -> AbstractContextManager[Destination]:
+            return NextcloudDestination(wanted, account, step=step)
+
+        made = plan(
+            folder / name,
+            connector("source", source=lambda _account: MemoryFileSource(holds)),
+            replace(nextcloud, destination=opened),
+            destination_settings=NextcloudSettings(
+                url=standin.url, appapi_secret=SecretStr(APP_SECRET), connections=1, chunk_size=CHUNK, batch_items=2
+            ),
+            people=[("", user)],
+        )
+        return liberate.migrate(made, step=step, workers=1, patience=5)
+
+    def contents() -> dict[str, Any]:
+        return {
+            path: None if node.folder else (standin.read(user, path), int(node.mtime))
+            for path, node in standin.tree(user).items()
+        }
+
+    return Trial(run, contents)
+
+
+@pytest.mark.parametrize(("large", "every"), [(0, 2), (11 << 20, 7)])
+def test_a_job_that_dies_at_any_step_is_set_right_by_the_next_run(
+    tmp_path: Path, standin: NextcloudStandin, large: int, every: int
+) -> None:
+    taken = survives(
+        lambda name: trial(tmp_path / "jobs", standin, name, large), only=lambda number, _what: number % every == 0
+    )
+    assert {"before POST", "after POST", "after MKCOL"} <= set(taken)
+    assert ("after MOVE" in taken) == bool(large)
