@@ -1,7 +1,7 @@
-"""A whole tree at little cost: SEARCH, which answers from the server's index, in ranges of file ids.
+"""A whole tree at little cost: SEARCH, which answers from the server's index, page after page.
 
-SEARCH sorts by nothing that is unique and so cannot be paged by position; file ids are unique, and a range
-of them that is answered in full has surely been answered whole.
+SEARCH sorts by nothing that is unique and compares file ids by equality only, so it cannot be paged by position.
+It is paged by the time of the last change, and within one second by size; by a walk where that does not do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from liberate_nextcloud.tree import Tree
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
 _PAGE = 1000
 _ASKED = 50  # file ids in one question; the server takes 100 conditions
-_LAST = 2**62
+_ALIKE = 50_000  # files of one second and one size that are asked for at once
 _UNABLE = (400, 404, 405, 500, 501)
 
 
@@ -43,34 +43,59 @@ def inventory(tree: Tree, client: Client, root: Place) -> Iterator[Held]:
 
 
 def _ranges(tree: Tree, client: Client, root: Place) -> Iterator[list[Held]]:
-    """Everything below the root, a page at a time; each id once."""
-    above, width = -1, _LAST
+    """Everything below the root, a page at a time, by the time of its last change; each once.
+
+    What changes meanwhile moves to the end and is met there. The last second of a full page may go on
+    behind it: it is asked for again with what follows.
+    """
+    since = 0
     while True:
-        upto = None if width >= _LAST else above + width
-        page = _page(tree, client, root, above, upto)
+        page = _page(tree, client, root, multistatus.not_before(since), "d:getlastmodified")
         if len(page) < _PAGE:
-            yield [held for _, held in page]
-            if upto is None:
-                return
-            above = upto
-            width *= 2
+            yield _own(page)
+            return
+        last = max(_second(entry) for _, entry in page)
+        if last > since:
+            yield _own([one for one in page if _second(one[1]) < last])
+            since = last
             continue
-        # Too many: the ids seen tell how dense they are.
-        ids = sorted(number for number, _ in page)
-        if width == 1:
-            yield [held for _, held in page]
-            above += 1
-            width = _PAGE
-            continue
-        spread = max(1, ids[len(ids) // 2] - above)
-        width = spread if spread < width else max(1, width // 2)
+        yield from _within(tree, client, root, since)  # a whole page of one second: unpacked, or restored
+        since += 1
 
 
-def _page(tree: Tree, client: Client, root: Place, above: int, upto: int | None) -> list[tuple[int, Held]]:
-    return [
-        (entry.fileid, held(path, entry))
-        for path, entry in _search(tree, client, root, multistatus.fileid_between(above, upto), _PAGE)
-    ]
+def _within(tree: Tree, client: Client, root: Place, second: int) -> Iterator[list[Held]]:
+    """What was changed at one second, by size."""
+    least = 0
+    while True:
+        page = _page(tree, client, root, multistatus.at_second(second, least), "oc:size")
+        if len(page) < _PAGE:
+            yield _own(page)
+            return
+        largest = max(entry.total for _, entry in page)
+        if largest > least:
+            yield _own([one for one in page if one[1].total < largest])
+            least = largest
+            continue
+        # As many of one second and one size: nothing tells them apart, so they come at once.
+        where = multistatus.at_second(second, least, least)
+        page = list(_search(tree, client, root, where, _ALIKE))
+        if len(page) >= _ALIKE:
+            raise _Unable
+        yield _own(page)
+        least += 1
+
+
+def _page(tree: Tree, client: Client, root: Place, where: str, by: str) -> list[tuple[str, Entry]]:
+    return list(_search(tree, client, root, where, _PAGE, by))
+
+
+def _own(page: Sequence[tuple[str, Entry]]) -> list[Held]:
+    """Without what others share with the account."""
+    return [held(path, entry) for path, entry in page if not entry.received]
+
+
+def _second(entry: Entry) -> int:
+    return 0 if entry.modified is None else int(entry.modified.timestamp())
 
 
 def located(tree: Tree, client: Client, fileids: Sequence[int]) -> dict[int, str]:
@@ -91,9 +116,11 @@ def located(tree: Tree, client: Client, fileids: Sequence[int]) -> dict[int, str
     return out
 
 
-def _search(tree: Tree, client: Client, root: Place, where: str, limit: int) -> Iterator[tuple[str, Entry]]:
+def _search(
+    tree: Tree, client: Client, root: Place, where: str, limit: int, by: str = ""
+) -> Iterator[tuple[str, Entry]]:
     scope = paths.quoted(f"/files/{tree.user}/{root}".rstrip("/"))
-    request = multistatus.search(scope, where, limit)
+    request = multistatus.search(scope, where, limit, by)
     with client.stream("SEARCH", f"{paths.DAV}/", request, _XML, timeout=client.patience) as response:
         if response.status_code in _UNABLE:
             client.read(response)
@@ -116,6 +143,8 @@ def walk(tree: Tree, client: Client, root: Place) -> Iterator[Held]:
         place = waiting.pop()
         try:
             for name, entry in tree.listing(client, place):
+                if entry.received:
+                    continue
                 if entry.folder:
                     waiting.append(inside(place, name))
                 yield held(str(inside(place, name)), entry)

@@ -21,7 +21,9 @@ _PROPS = (
     "<oc:owner-id/><oc:comments-count/><nc:is-encrypted/>"
 )
 PROPFIND = f'<?xml version="1.0"?><d:propfind {_NAMESPACES}><d:prop>{_PROPS}</d:prop></d:propfind>'.encode()
-_SEARCHED = "<d:getetag/><d:getcontentlength/><d:resourcetype/><oc:fileid/><oc:size/>"
+_SEARCHED = (
+    "<d:getetag/><d:getlastmodified/><d:getcontentlength/><d:resourcetype/><oc:fileid/><oc:size/><nc:mount-type/>"
+)
 
 
 class NotXml(Exception):
@@ -37,6 +39,7 @@ class Entry:
     fileid: int
     etag: str
     size: int | None
+    total: int  # of a folder, that of all that is in it; 0: not told
     modified: datetime | None
     created: datetime | None
     uploaded: int  # seconds since 1970 by the server's clock; 0: not told
@@ -48,13 +51,19 @@ class Entry:
     comments: int
     encrypted: bool  # end to end: the server itself cannot read what is in it
 
+    @property
+    def received(self) -> bool:
+        """Whether it is somebody else's, who shares it with the account."""
+        return self.mount.startswith("shared")
 
-def search(scope: str, where: str, limit: int) -> bytes:
-    """The body of a SEARCH below `scope`, a path such as /files/anna/Work, percent-encoded."""
+
+def search(scope: str, where: str, limit: int, by: str = "") -> bytes:
+    """The body of a SEARCH below `scope`, a path such as /files/anna/Work, percent-encoded; `by`: what ascends."""
+    order = f"<d:order><d:prop><{by}/></d:prop><d:ascending/></d:order>" if by else ""
     return (
         f'<?xml version="1.0"?><d:searchrequest {_NAMESPACES}><d:basicsearch><d:select><d:prop>{_SEARCHED}</d:prop>'
         f"</d:select><d:from><d:scope><d:href>{_escaped(scope)}</d:href><d:depth>infinity</d:depth></d:scope></d:from>"
-        f"<d:where>{where}</d:where><d:orderby/><d:limit><d:nresults>{limit}</d:nresults></d:limit>"
+        f"<d:where>{where}</d:where><d:orderby>{order}</d:orderby><d:limit><d:nresults>{limit}</d:nresults></d:limit>"
         "</d:basicsearch></d:searchrequest>"
     ).encode()
 
@@ -65,14 +74,20 @@ def fileid_is(fileids: Iterable[int]) -> str:
     return f"<d:or>{some}{_compared('eq', 0)}</d:or>"  # one operand alone is no legal <or>
 
 
-def fileid_between(above: int, upto: int | None) -> str:
-    """A condition of `search`: above < file id <= upto."""
-    low = _compared("gt", above)
-    return low if upto is None else f"<d:and>{low}{_compared('lte', upto)}</d:and>"
+def not_before(mtime: int) -> str:
+    """A condition of `search`: changed at that second since 1970 or later."""
+    return _compared("gte", mtime, "d:getlastmodified")
 
 
-def _compared(operator: str, fileid: int) -> str:
-    return f"<d:{operator}><d:prop><oc:fileid/></d:prop><d:literal>{fileid}</d:literal></d:{operator}>"
+def at_second(mtime: int, least: int, most: int | None = None) -> str:
+    """A condition of `search`: changed at that very second, and of at least that size (and at most that)."""
+    whens = "".join(_compared(how, mtime, "d:getlastmodified") for how in ("gte", "lte"))
+    sizes = _compared("gte", least, "oc:size") + ("" if most is None else _compared("lte", most, "oc:size"))
+    return f"<d:and>{whens}{sizes}</d:and>"
+
+
+def _compared(operator: str, value: int, name: str = "oc:fileid") -> str:
+    return f"<d:{operator}><d:prop><{name}/></d:prop><d:literal>{value}</d:literal></d:{operator}>"
 
 
 def _escaped(text: str) -> str:
@@ -148,14 +163,16 @@ def _entry(response: Any) -> Entry:
 
     created = _number(text(f"{_NC}creation_time"))
     size = _number(text(f"{_DAV}getcontentlength"))
+    total = _number(text(f"{_OC}size"))
     if size is None and not folder:
-        size = _number(text(f"{_OC}size"))
+        size = total
     return Entry(
         (response.findtext(f"{_DAV}href") or "").strip(),
         folder,
         paths.fileid(text(f"{_OC}fileid")),
         paths.etag(text(f"{_DAV}getetag")),
         None if folder else size,
+        total or size or 0,
         date(text(f"{_DAV}getlastmodified")),
         datetime.fromtimestamp(created, UTC) if created and 0 < created < 1 << 37 else None,
         _number(text(f"{_NC}upload_time")) or 0,
