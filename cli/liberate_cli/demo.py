@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from liberate_cli.common import Stop
     from liberate_cli.progress import Style
 
-MAILDIRS = "maildir"
-
 
 @click.command("demo")
 @click.option(
@@ -33,11 +31,12 @@ MAILDIRS = "maildir"
 @click.option("--plain", is_flag=True, help="Progress as lines, also on a terminal.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def command(directory: Path, plain: bool, quiet: bool) -> None:
-    """Move a sample co-op's mail on this machine, and show the report.
+    """Move a sample co-op's mail and files on this machine, and show the report.
 
     Nothing leaves this machine. Stand-ins play the services; the mail goes into Maildirs under DIR, and
-    into a real IMAP server where one is installed. Running it again shows that a second run adds nothing.
-    Items that are refused are part of the sample: the exit code is 0 all the same.
+    into a real IMAP server where one is installed, the files into folders and a Nextcloud that is played
+    as well. Running it again shows that a second run adds nothing. Items that are refused are part of the
+    sample: the exit code is 0 all the same.
     """
     from liberate import PlanError  # noqa: PLC0415 - --help needs none of these
     from liberate.report import Exit  # noqa: PLC0415
@@ -102,7 +101,7 @@ class _Demo:
         self._folder = folder
         self._up = up
         self.sources: list[_Source] = []
-        self._destinations: dict[str, Mapping[str, Setting]] = {}
+        self._destinations: dict[str, tuple[Sandbox, Mapping[str, Setting]]] = {}
         self._notes: list[str] = []
 
     def start(self) -> None:
@@ -126,7 +125,7 @@ class _Demo:
             if sandbox.side == "source":
                 self.sources.append(_Source(sandbox, running.connection, running.accounts))
             else:
-                self._destinations[sandbox.name] = running.connection
+                self._destinations[sandbox.name] = sandbox, running.connection
                 self._notes.append(f"In {sandbox.title} while the demo runs; its files: {home}")
 
     def write_plan(self, source: _Source) -> Path:
@@ -136,13 +135,18 @@ class _Demo:
         home = self._folder / source.sandbox.name
         home.mkdir(parents=True, exist_ok=True)
         name = source.sandbox.name
-        maildirs: dict[str, Setting] = {"connector": "maildir", "path": f"../mail/{name}/{{account}}"}
-        destinations = {MAILDIRS: maildirs, **self._destinations}
+        kind = next(iter(source.sandbox.kinds))
+        local = "maildir" if kind == "mail" else "folder"
+        where = "mail" if kind == "mail" else "files"
+        destinations: dict[str, Mapping[str, Setting]] = {
+            local: {"connector": local, "path": f"../{where}/{name}/{{account}}"}
+        }
+        destinations |= {to: running for to, (sandbox, running) in self._destinations.items() if kind in sandbox.kinds}
         lines = ["[job]", f'name = "{name}"', "", *connection_lines(name, source.connection)]
         for to, settings in destinations.items():
             lines += ["", *connection_lines(to, settings)]
         for to in destinations:
-            lines += ["", "[[routes]]", f'from = "{name}"', f'to = "{to}"', 'kinds = ["mail"]']
+            lines += ["", "[[routes]]", f'from = "{name}"', f'to = "{to}"', f'kinds = ["{kind}"]']
         lines += ["", "[people]", 'table = "people.csv"', ""]
         plan = home / "liberate.toml"
         plan.write_text("\n".join(lines), encoding="utf-8")
@@ -150,4 +154,8 @@ class _Demo:
         return plan
 
     def whereabouts(self) -> list[str]:
-        return [f"The mail stands in Maildirs under {self._folder / 'mail'}", *self._notes]
+        return [
+            f"The mail stands in Maildirs under {self._folder / 'mail'}",
+            f"The files stand in folders under {self._folder / 'files'}",
+            *self._notes,
+        ]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from liberate.connector import Kind
 from liberate.sandbox import Running, Sandbox
 
 DOMAIN = "solros.example"
@@ -71,6 +72,6 @@ def _takeout(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
     yield Running({"connector": "takeout", "path": str(path.absolute())}, (f"{member.local}@{DOMAIN}",))
 
 
-gmail = Sandbox("gmail", "Gmail, played by a stand-in", "source", _gmail, _missing)
-drive = Sandbox("drive", "Google Drive and Gmail, played by a stand-in", "source", _drive, _missing)
-takeout = Sandbox("takeout", "A Google Takeout file", "source", _takeout, _missing)
+gmail = Sandbox("gmail", "Gmail, played by a stand-in", "source", _gmail, missing=_missing)
+drive = Sandbox("drive", "Google Drive, played by a stand-in", "source", _drive, frozenset({Kind.FILE}), _missing)
+takeout = Sandbox("takeout", "A Google Takeout file", "source", _takeout, missing=_missing)

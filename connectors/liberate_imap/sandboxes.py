@@ -40,4 +40,4 @@ def _start(folder: Path, accounts: Sequence[str]) -> Iterator[Running]:
         )
 
 
-dovecot = Sandbox("dovecot", "Dovecot, a real IMAP server", "destination", _start, _missing)
+dovecot = Sandbox("dovecot", "Dovecot, a real IMAP server", "destination", _start, missing=_missing)

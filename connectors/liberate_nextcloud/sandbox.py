@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from liberate.connector import Kind
 from liberate.sandbox import Running, Sandbox
 
 _ADMIN = "admin"
@@ -53,4 +54,6 @@ def _start(folder: Path, accounts: Sequence[str]) -> Iterator[Running]:
         )
 
 
-nextcloud = Sandbox("nextcloud", "Nextcloud, played by a stand-in", "destination", _start, _missing)
+nextcloud = Sandbox(
+    "nextcloud", "Nextcloud, played by a stand-in", "destination", _start, frozenset({Kind.FILE}), _missing
+)

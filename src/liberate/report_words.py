@@ -236,7 +236,8 @@ def _read_back(accounts: Sequence[AccountReport]) -> str:
     altered = sum(a.altered for a in accounts)
     same = verified - wrong - altered
     counting = "Copies counted, " if any(a.copies for a in accounts) else ""
-    text = f"{counting}{items(verified)} {'was' if verified == 1 else 'were'} read back from the destination: "
+    seen = "looked at again at" if any(a.files for a in accounts) else "read back from"
+    text = f"{counting}{items(verified)} {'was' if verified == 1 else 'were'} {seen} the destination: "
     text += f"{number(same)} {'is' if same == 1 else 'are'} as at the source"
     if altered:
         text += f", {number(altered)} had to be altered by the destination"

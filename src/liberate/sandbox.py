@@ -9,6 +9,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from liberate.connector import Kind
+
 GROUP = "liberate.sandboxes"
 
 Setting: TypeAlias = str | int | bool | Mapping[str, str]
@@ -32,6 +34,7 @@ class Sandbox:
     start: Callable[[Path, Sequence[str]], AbstractContextManager[Running]]
     """Start it with its state in that folder, which is its own. A source comes with sample accounts, the same each
     time; a destination makes the accounts named. What stands in the folder is there again the next time."""
+    kinds: frozenset[Kind] = frozenset({Kind.MAIL})  # what it holds, or takes
     missing: Callable[[], str | None] = lambda: None
     """What this machine lacks to start it and how to get it, as a sentence; None: nothing."""
 

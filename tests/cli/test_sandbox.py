@@ -38,8 +38,10 @@ def test_what_a_sandbox_prints_can_be_pasted_into_a_plan(name: str, tmp_path: Pa
             process.communicate()
     assert process.returncode == 0
     here, there = (name, "other") if sandbox.side == "source" else ("other", name)
-    other = '[connections.other]\nconnector = "maildir"\npath = "mail/{account}"\n'
-    route = f'[[routes]]\nfrom = "{here}"\nto = "{there}"\nkinds = ["mail"]\n[people]\ntable = "people.csv"\n'
+    kind = next(iter(sandbox.kinds))
+    local = "maildir" if kind == "mail" else "folder"
+    other = f'[connections.other]\nconnector = "{local}"\npath = "there/{{account}}"\n'
+    route = f'[[routes]]\nfrom = "{here}"\nto = "{there}"\nkinds = ["{kind}"]\n[people]\ntable = "people.csv"\n'
     (tmp_path / "liberate.toml").write_text(printed + other + route)
     names = [line.removeprefix("#   ") for line in printed.splitlines() if line.startswith("#   ")] or ["anna,anna"]
     assert bool(names[0] == "anna,anna") is (sandbox.side == "destination")
