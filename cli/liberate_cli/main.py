@@ -5,8 +5,12 @@ from __future__ import annotations
 import gc
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 COMMANDS = {
     "init": "Write a plan and a people table to fill in.",
@@ -37,31 +41,40 @@ Exit codes:
 FAULT = 70  # EX_SOFTWARE of sysexits.h: no other code means a fault of ours
 
 
+def _brought() -> dict[str, EntryPoint]:
+    """The commands that connectors bring, by name: what is done once at a service of theirs."""
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    return {one.name: one for one in entry_points(group="liberate.commands") if one.name not in COMMANDS}
+
+
 class Commands(click.Group):
     """Loads a command's module when that command is called, so that --help is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *_brought()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            entry = _brought().get(cmd_name)
+            return None if entry is None else entry.load()
         command: click.Command = import_module(f"liberate_cli.{cmd_name}").command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             from difflib import get_close_matches  # noqa: PLC0415 - only where somebody mistyped
 
-            close = get_close_matches(args[0], COMMANDS, n=1)
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
             ctx.fail(f'There is no command "{args[0]}".' + (f' Did you mean "{close[0]}"?' if close else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            brought = [(name, entry.load().get_short_help_str(80)) for name, entry in _brought().items()]
+            formatter.write_dl([*COMMANDS.items(), *brought])
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -1,31 +1,28 @@
 """Registering liberate with a Nextcloud's AppAPI, after which it may act for every user without their passwords.
 
-`python -m liberate_nextcloud.register https://cloud.example.coop` tells the commands for the server's administrator and
-answers the server's questions while they run; nothing needs to listen afterwards.
+`liberate nextcloud register https://cloud.example.coop` tells the commands for the server's administrator and answers
+the server's questions while they run; nothing needs to listen afterwards.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import secrets
 import shlex
-import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from pydantic import SecretStr
 
-from liberate.errors import LiberateError
 from liberate_nextcloud.gate import Gate
 from liberate_nextcloud.login import check_app
 from liberate_nextcloud.settings import NextcloudSettings
 
-_PORT = 9999
+PORT = 9999
 _OK = json.dumps({"status": "ok", "error": ""}).encode()
 
 
-def commands(settings: NextcloudSettings, secret: str, host: str = "127.0.0.1", port: int = _PORT) -> list[str]:
+def commands(settings: NextcloudSettings, secret: str, host: str = "127.0.0.1", port: int = PORT) -> list[str]:
     """The two `occ` commands. The server must reach this program at that host and port while the second one runs."""
     about = {
         "id": settings.appapi_id,
@@ -56,17 +53,29 @@ def removal(settings: NextcloudSettings) -> list[str]:
 class Responder:
     """Answers what a Nextcloud asks an app while it is registered, on a port of this machine."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = _PORT) -> None:
-        self._server = ThreadingHTTPServer((host, port), _Answers)
+    def __init__(self, host: str = "127.0.0.1", port: int = PORT) -> None:
+        self._server = _Listening((host, port), _Answers)
         self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="register", daemon=True)
 
-    def serve(self) -> None:
-        """Until `close`."""
-        self._server.serve_forever()
+    def __enter__(self) -> Responder:
+        self._thread.start()
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
+        self._thread.join()
         self._server.server_close()
+
+    def enabled(self, seconds: float) -> bool:
+        """Whether the server has enabled the app, which is its last question; waits so long for it."""
+        return self._server.enabled.wait(seconds)
+
+
+class _Listening(ThreadingHTTPServer):
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
+        self.enabled = threading.Event()
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -82,6 +91,8 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        if (self.command, step) == ("PUT", "/enabled") and isinstance(self.server, _Listening):
+            self.server.enabled.set()
 
     do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the names that http.server calls
 
@@ -93,38 +104,3 @@ def check(url: str, app_id: str, version: str, secret: str) -> None:
     """Raises AccountError unless the server accepts the app's secret."""
     settings = NextcloudSettings(url=url, appapi_id=app_id, appapi_version=version, appapi_secret=SecretStr(secret))
     check_app(settings, secret, Gate())
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m liberate_nextcloud.register", description=__doc__)
-    parser.add_argument("url", help="the Nextcloud's address")
-    parser.add_argument("--host", default="127.0.0.1", help="where the server reaches this program")
-    parser.add_argument("--port", type=int, default=_PORT)
-    given = parser.parse_args(arguments)
-    settings = NextcloudSettings(url=given.url)
-    secret = secrets.token_urlsafe(32)
-    responder = Responder(given.host, given.port)
-    out = sys.stdout
-    print("Run on the server, as the user of its web server:\n", file=out)
-    for line in commands(settings, secret, given.host, responder.port):
-        print(f"  {line}\n", file=out)
-    print("Leave this running until they have ended, then press Ctrl-C. To undo it later:\n", file=out)
-    for line in removal(settings):
-        print(f"  {line}", file=out)
-    try:
-        responder.serve()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        responder._server.server_close()
-    try:
-        check(given.url, settings.appapi_id, settings.appapi_version, secret)
-    except LiberateError as error:
-        print(error, file=sys.stderr)
-        return 3
-    print("\nIt is registered. Keep the secret in a file of its own and name it as appapi_secret.", file=out)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
