@@ -14,13 +14,26 @@ from pathlib import Path
 import pytest
 from docs_kit import blocks, commands, matches, name_of, pages
 from liberate_imap.sandbox import Dovecot
+from liberate_nextcloud.standin import NextcloudStandin
 
-NEW, OLD = "mail.example.coop", "old.example.org"
+NEW, OLD, CLOUD = "mail.example.coop", "old.example.org", "cloud.example.coop"
 HERE = {NEW: "127.0.0.1", OLD: "localhost"}  # two servers have two names
 PASSWORD = "correct horse"
 INSTALL = "--no-deps --no-index --no-build-isolation --target=installed"
 PEOPLE = ("anna", "bo", "cleo")
 SAMPLE = b"From: Bo <bo@example.coop>\r\nTo: Anna <anna@example.coop>\r\nSubject: Letter %d\r\n\r\nYours, Bo\r\n"
+
+
+def _needs_cloud(page: Path) -> bool:
+    return any(CLOUD in block.text for block in blocks(page) if block.tested or block.file)
+
+
+@contextmanager
+def _cloud(folder: Path) -> Iterator[NextcloudStandin]:
+    with NextcloudStandin(folder) as server:
+        for person in PEOPLE:
+            server.add_user(person, PASSWORD)
+        yield server
 
 
 def _needs(page: Path) -> set[str]:
@@ -71,7 +84,8 @@ def _fill(server: Dovecot, person: str) -> None:
 class Reader:
     """Somebody who follows one page, in an empty folder."""
 
-    def __init__(self, folder: Path, servers: dict[str, Dovecot]) -> None:
+    def __init__(self, folder: Path, servers: dict[str, Dovecot], cloud: NextcloudStandin | None = None) -> None:
+        self._cloud = "" if cloud is None else cloud.url.removeprefix("http://")
         self._folder = folder
         self._servers = servers
         self._env = {
@@ -94,12 +108,18 @@ class Reader:
         for host, server in self._servers.items():
             text = re.sub(rf"imaps://([\w.@]+)@{host}", rf"imap://\1@{HERE[host]}:{server.port}", text)
             text = text.replace(f'host = "{host}"', f'host = "{HERE[host]}"\nport = {server.port}\nsecurity = "none"')
+        if self._cloud:
+            text = re.sub(rf"nextcloud://(\w+)@{CLOUD}", rf"nextcloud+http://\1@{self._cloud}", text)
+            text = text.replace(f"https://{CLOUD}", f"http://{self._cloud}")
         return text
 
     def there(self, text: str) -> str:
         """The other way round, for what was printed."""
         for host, server in self._servers.items():
             text = re.sub(rf"imap://([\w.@]+)@{HERE[host]}:{server.port}", rf"imaps://\1@{host}", text)
+        if self._cloud:
+            text = re.sub(rf"nextcloud\+http://(\w+)@{self._cloud}", rf"nextcloud://\1@{CLOUD}", text)
+            text = text.replace(f"http://{self._cloud}", f"https://{CLOUD}")
         return text.replace(f"{self._folder}/", "")
 
     def write(self, name: str, text: str, more: bool) -> None:
@@ -123,7 +143,8 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     if needs:
         _require_dovecot()
     with ExitStack() as up:
-        reader = Reader(tmp_path, {host: up.enter_context(_server(host)) for host in sorted(needs)})
+        cloud = up.enter_context(_cloud(tmp_path.with_name("cloud"))) if _needs_cloud(page) else None
+        reader = Reader(tmp_path, {host: up.enter_context(_server(host)) for host in sorted(needs)}, cloud)
         for block in blocks(page):
             if block.file is not None:
                 reader.write(block.file, block.text, "more" in block.words)
