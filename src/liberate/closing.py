@@ -17,7 +17,7 @@ from liberate.connector import (
     TakesNotes,
     Updates,
 )
-from liberate.errors import ItemError
+from liberate.errors import AccountError, ItemError
 from liberate.events import Sharing
 from liberate.files import FileFacts
 from liberate.ledger_rows import Row
@@ -25,6 +25,7 @@ from liberate.ledger_shares import GONE
 from liberate.sharing import Directory, share_of
 from liberate.turn import Desk, Ends
 
+MANY = 20  # items that may be gone from one run to the next whatever share of all they are
 _TOGETHER = 100  # folders whose times are set with one call
 
 
@@ -70,7 +71,17 @@ class Closing:
     # What the source no longer has ---------------------------------------------------------------
 
     def _remove(self) -> None:
-        for row, place in self._ledger.gone_rows(self._account):
+        gone = self._ledger.gone_rows(self._account)
+        standing, _ = self._ledger.moved(self._account)
+        if len(gone) > MANY and len(gone) * 2 > standing:
+            raise AccountError(
+                "many-gone",
+                f"The source no longer has {len(gone):,} of the {standing:,} items that were moved, and deleted = "
+                '"trash" would take them away from the destination too.',
+                "See whether the source is whole: a disk that is not mounted looks empty. If it is right, delete them "
+                'at the destination by hand, or set deleted = "keep".',
+            )
+        for row, place in gone:
             if self._desk.stop():
                 return
             destination = self._ends.destination

@@ -277,6 +277,20 @@ def test_what_somebody_changed_there_is_not_deleted_with_the_source(bench: Bench
     assert not bench.report().changed
 
 
+def test_a_source_that_is_suddenly_empty_takes_nothing_away(bench: Bench) -> None:
+    bench.files = FilePolicy(deleted="trash")
+    there = bench.shelf.collection(kind=Kind.FILE, whole=True)
+    for number in range(30):
+        bench.shelf.file(there, f"i{number}", f"n{number}", b"%d" % number)
+    bench.run()
+    for number in range(25):
+        bench.shelf.remove(there, f"i{number}")
+    account = bench.run()
+    assert account.stopped is not None
+    assert account.stopped[0] == "many-gone"
+    assert len(tree(bench).files()) == 30
+
+
 def test_a_whole_listing_tells_what_is_gone(bench: Bench) -> None:
     bench.files = FilePolicy(deleted="trash")
     there = bench.shelf.collection(kind=Kind.FILE, whole=True)
