@@ -20,8 +20,8 @@ torture:  ## run the long tests: every crash at every step
 	@scripts/test -m torture $(ARGS)
 
 bench:  ## measure against other tools; as root it also installs them
-	@scripts/debian-packages dovecot-imapd isync offlineimap3 || \
-		echo "Left out: whatever is not installed of Debian's dovecot-imapd, isync, offlineimap3" >&2
+	@scripts/debian-packages dovecot-imapd isync offlineimap3 rclone curl || \
+		echo "Left out: whatever is not installed of Debian's dovecot-imapd, isync, offlineimap3, rclone, curl" >&2
 	@scripts/setup dev
 	@"$(VENV)/bin/python" -m bench $(ARGS)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from liberate_imap.sandbox import Dovecot
 
-from bench import speed
+from bench import files, speed
 from bench.again import again
 from bench.ground import DISK, Ground, filesystem, ground, machine, say, usual_parent
 from bench.measure import Failed
@@ -23,6 +23,8 @@ PARTS: dict[str, Callable[[Ground], Findings]] = {
     "nearby": speed.nearby,
     "far": speed.far_away,
     "disk": speed.on_disk,
+    "files": files.files,
+    "large": files.large,
     "again": again,
     "memory": memory,
     "startup": startup,
