@@ -44,6 +44,21 @@ def identity(address: str, name: str) -> dict[str, Any]:
     return {"user": {"displayName": name or "System Account", **({"id": guid(address)} if address else {})}}
 
 
+def site(key: str, host: str, path: str, title: str) -> dict[str, Any]:
+    """A site resource."""
+    root = {} if path else {"root": {}, "siteCollection": {"hostname": host}}
+    return {
+        "id": key,
+        "createdDateTime": "2024-01-01T00:00:00Z",
+        "description": "",
+        "displayName": title,
+        "lastModifiedDateTime": "2024-01-01T00:00:00Z",
+        "name": path.rpartition("/")[2],
+        "webUrl": f"https://{host}/{quote(path)}".rstrip("/"),
+        **root,
+    }
+
+
 def drive(one: Drive, owner_name: str, total: int = 1 << 40) -> dict[str, Any]:
     """A drive resource."""
     used = one.used
@@ -164,7 +179,12 @@ def to_link(scope: str, kind: str = "view", people: tuple[tuple[str, str], ...] 
         "shareId": f"u!{guid(scope + kind + repr(people))}",
         "hasPassword": False,
         "grantedToIdentitiesV2": [to_person(address, name)["grantedToV2"] for address, name in people],
-        "link": {"scope": scope, "type": kind, "webUrl": "https://solros.sharepoint.example/:t:/g/x", "preventsDownload": False},
+        "link": {
+            "scope": scope,
+            "type": kind,
+            "webUrl": "https://solros.sharepoint.example/:t:/g/x",
+            "preventsDownload": False,
+        },
         **more,
     }
 

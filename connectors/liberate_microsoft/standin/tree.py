@@ -78,7 +78,8 @@ class Node:
     earlier: list[tuple[datetime, Blob]] = field(default_factory=list)
     etag: int = 1
     ctag: int = 1
-    changed: int = 0  # the drive's sequence number when it last changed
+    made: int = 0  # the drive's sequence number when it was made
+    changed: int = 0  # and when it last changed
     deleted: bool = False
     told_size: int | None = None  # a size that is not true, as SharePoint tells of Office files
     told_quickxor: str | None = None  # a digest that is not true; "": none
@@ -123,6 +124,7 @@ class Drive:
             self.nodes[node.id] = node
             node.created = node.modified = self._now()
             self._touch(node)
+            node.made = node.changed
             return node
 
     def write(self, node: Node, content: bytes | Blob) -> None:
