@@ -69,9 +69,7 @@ class Line:
             raise TransientError("Microsoft's sign-in could not be reached.") from None
         if answer.status_code in (408, 429) or answer.status_code >= 500:
             wait = answer.headers.get("Retry-After", "")
-            raise TransientError(
-                "Microsoft's sign-in did not work just now.", float(wait) if wait.isdigit() else None
-            )
+            raise TransientError("Microsoft's sign-in did not work just now.", float(wait) if wait.isdigit() else None)
         return answer
 
     def close(self) -> None:
@@ -114,9 +112,9 @@ class SignIn:
         found = [one for one in known if not name or str(one.get("username", "")).lower() == name]
         if len(found) != 1:
             raise _no_consent(self._settings, self._account, self._path)
-        return self._app.acquire_token_silent_with_error(
-            PERSON_SCOPES, account=found[0], force_refresh=afresh
-        ) or {"error": "invalid_grant"}
+        return self._app.acquire_token_silent_with_error(PERSON_SCOPES, account=found[0], force_refresh=afresh) or {
+            "error": "invalid_grant"
+        }
 
     def _make(self) -> Any:
         import msal  # noqa: PLC0415
@@ -220,7 +218,9 @@ def _no_consent(settings: MicrosoftSettings, account: Account, path: Path | None
 def unknown_tenant(settings: MicrosoftSettings, error: Exception) -> LiberateError:
     """msal raises ValueError when a tenant's sign-in page is not found, and for a certificate that it cannot read."""
     if "authority" not in str(error).lower() and settings.certificate_file is not None:
-        return PlanError(f"{settings.certificate_file} cannot be used as a private key. It must be PEM, without password.")
+        return PlanError(
+            f"{settings.certificate_file} cannot be used as a private key. It must be PEM, without password."
+        )
     return AccountError(
         "no-tenant",
         f"Microsoft knows no tenant {settings.tenant}.",
@@ -246,7 +246,11 @@ _BY_NUMBER: dict[int, tuple[str, str, str]] = {
         "Upload the certificate under Certificates & secrets, and see that thumbprint and key belong to it.",
     ),
     700016: ("no-application", "The tenant has no application of this client ID.", "Correct `client_id` or `tenant`."),
-    700024: ("clock", "Entra says the sign-in is not within its valid time.", "See that this machine's clock is right."),
+    700024: (
+        "clock",
+        "Entra says the sign-in is not within its valid time.",
+        "See that this machine's clock is right.",
+    ),
     90002: ("no-tenant", "Microsoft knows no such tenant.", "Correct `tenant` in the plan."),
     65001: ("no-consent", "Nobody has consented to the app's permissions.", "Grant admin consent for them."),
     7000112: ("application-disabled", "The application is disabled in the tenant.", "Enable it in Entra."),

@@ -28,7 +28,8 @@ def ask(settings: MicrosoftSettings, tell: Callable[[str], None]) -> str:
         import msal  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise PlanError('Asking for consent needs msal: pip install "liberate-migrate[microsoft]"') from error
-    assert settings.token_file is not None
+    if settings.token_file is None:
+        raise PlanError("A person's consent needs `token_file`: where it is kept.")
     cache = msal.SerializableTokenCache()
     line = auth.Line(settings)
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from liberate.connector import Cursor, Gone, Item, Listed, Skipped, Whole
+from liberate.errors import TransientError
 from liberate_microsoft import convert, pace
 from liberate_microsoft.client import Client, segment
 from liberate_microsoft.drives import Drive
@@ -18,7 +21,10 @@ Raw = Mapping[str, Any]
 
 _NEXT, _MORE, _DELTA = "next:", "more:", "delta:"  # amid a listing of everything, amid one of changes, behind either
 _REMEMBERED = 20_000  # items whose repetition is noticed
-# Without it every item below a shared folder says that it is shared, at 5 units for each to learn that it is not itself.
+_FOLDERS = 2_000  # a cursor amid everything names those listed before it; with more, a listing cut off begins anew
+_HASH = 6  # bytes that stand for a folder in a cursor
+_RESTARTS = 2
+# Without it every item below a shared folder says that it is shared: 5 units each to learn that it is not itself.
 _HIERARCHY = {"Prefer": "hierarchicalsharing"}
 _EXPIRED = frozenset({400, 404, 410})  # the token has expired, or is none
 
@@ -35,13 +41,15 @@ class Listing:
         self._given: OrderedDict[str, tuple[str, str]] = OrderedDict()  # item -> its version and that of its facts
         self._closed: set[str] = set()  # packages, whose parts do not move either
         self._lost: set[str] = set()  # folders that are not there though something names them
-        self._resumed = False  # amid a listing of everything: what is not named from here on was listed before
+        self._before: set[bytes] = set()  # hashes of the folders listed before the cursor that this one began at
+        self._ahead: set[str] = set()  # folders listed for their contents' sake, which are still to come
 
     def run(self, since: Cursor | None) -> Iterator[Listed]:
         """What changed since the cursor; everything, and Whole, where it is None or fits no more."""
         page = self._resume(since) if since is not None else None
         whole = page is None
-        everything = whole or self._resumed
+        everything = whole or str(since).startswith(_NEXT)
+        restarts = 0
         # Where an earlier run listed something, only the end counts, for Whole must name all of it in one go.
         quiet = whole and since is not None
         while True:
@@ -53,12 +61,14 @@ class Listing:
             following = page.get("@odata.nextLink")
             if not following:
                 break
-            if not quiet:
-                yield Cursor((_NEXT if everything else _MORE) + _short(str(following)))
+            if not quiet and (mark := self._mark() if everything else _MORE):
+                yield Cursor(mark + _short(str(following)))
             page = self._following(str(following), everything)
             if page is None:  # its token expired while we were at it
+                restarts += 1
+                if restarts > _RESTARTS:
+                    raise TransientError("Microsoft's listing does not come to its end.")
                 whole = everything = quiet = True
-                self._resumed = False
                 self._given.clear()
         if whole:
             yield Whole()
@@ -66,13 +76,26 @@ class Listing:
         if end:
             yield Cursor(_DELTA + _short(str(end)))
 
+    def _mark(self) -> str:
+        """How a cursor amid everything begins, "" where there is to be none.
+
+        Whoever goes on from it must know which folders were listed, to list the others before their contents.
+        """
+        if self._ahead or len(self._before) + self._sharing.folders > _FOLDERS:
+            return ""
+        seen = self._before.union(map(_hash, self._sharing.seen()))
+        return f"{_NEXT}{base64.urlsafe_b64encode(b''.join(sorted(seen))).decode()}:"
+
     def _resume(self, since: Cursor) -> Raw | None:
         for mark in (_NEXT, _MORE, _DELTA):
             link = since.removeprefix(mark)
-            if link != since and (link.startswith("token=") or self._client.is_ours(link)):
-                found = self._following(link, mark == _NEXT)
-                self._resumed = mark == _NEXT and found is not None
-                return found
+            if link == since:
+                continue
+            if mark == _NEXT:
+                hashes, _, link = link.partition(":")
+                self._before = _hashes(hashes)
+            if link.startswith("token=") or self._client.is_ours(link):
+                return self._following(link, mark == _NEXT)
         return None
 
     def _following(self, link: str, everything: bool) -> Raw | None:
@@ -94,6 +117,7 @@ class Listing:
                 last.pop(str(raw["id"]), None)  # "use the last occurrence you see"
                 last[str(raw["id"])] = raw
         here = dict(last)  # those of this page that are still to be given
+        self._ahead.difference_update(last)
         for key, raw in last.items():
             if key in here:
                 yield from self._entry(raw, here)
@@ -120,8 +144,8 @@ class Listing:
             return None
         if parent in here:
             return here.pop(parent)
-        if self._resumed:
-            return None  # it was listed before this listing's cursor: a folder is never listed after its contents
+        if _hash(parent) in self._before:
+            return None
         answer = self._client.call(
             f"{self._path}/items/{segment(parent)}",
             pace.ITEM,
@@ -131,6 +155,7 @@ class Listing:
         if isinstance(answer, Failure) or not answer.get("id"):
             self._lost.add(parent)
             return None
+        self._ahead.add(parent)
         return answer
 
     def _listed(self, raw: Raw) -> Listed | None:
@@ -201,3 +226,16 @@ def _short(link: str) -> str:
         pairs = sorted(parse_qsl(parts.query, keep_blank_values=True), key=lambda pair: pair[0] != "token")
         return urlencode(pairs)
     return link
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()[:_HASH]
+
+
+def _hashes(text: str) -> set[bytes]:
+    """What _mark wrote; of anything else, nothing that matters."""
+    try:
+        data = base64.urlsafe_b64decode(text)
+    except ValueError:
+        return set()
+    return {data[at : at + _HASH] for at in range(0, len(data), _HASH)}

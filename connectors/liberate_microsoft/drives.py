@@ -33,7 +33,9 @@ def find(client: Client, account: Account) -> Drive:
         return _person(client, account.name)
     if account.kind == "shared":
         return _drive(_library(client, account.name.strip()), "", client.settings.tenant)
-    raise PlanError(f'{account.name}: files of a "{account.kind}" are in its SharePoint site; name its library instead.')
+    raise PlanError(
+        f'{account.name}: files of a "{account.kind}" are in its SharePoint site; name its library instead.'
+    )
 
 
 def _person(client: Client, name: str) -> Drive:

@@ -84,9 +84,7 @@ class OneDriveSource:
         """
         drive = self._drive()
         path = f"/drives/{segment(drive.id)}/items/{segment(item.id)}"
-        raw = self._client.call(
-            path, pace.ITEM, {"$select": convert.SELECT}, expect=(400, 403, 404, 410)
-        )
+        raw = self._client.call(path, pace.ITEM, {"$select": convert.SELECT}, expect=(400, 403, 404, 410))
         if isinstance(raw, Failure):
             raise item_error(raw) or error(raw, self._client.who)
         if raw.get("deleted") is not None:
@@ -118,4 +116,3 @@ class OneDriveSource:
         if self._found is None:
             self._found = drives.find(self._client, self._client.account)
         return self._found
-

@@ -1,4 +1,7 @@
-"""quickXorHash, the one digest that OneDrive for Business gives (learn.microsoft.com/onedrive/developer/code-snippets)."""
+"""quickXorHash, the one digest that OneDrive for Business gives.
+
+Described at learn.microsoft.com/onedrive/developer/code-snippets/quickxorhash.
+"""
 
 from __future__ import annotations
 

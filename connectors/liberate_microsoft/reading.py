@@ -77,4 +77,3 @@ def _whole(line: Client, drive: str, item: Item) -> bytes | None:
     finally:
         pieces.close()  # type: ignore[attr-defined] # a generator
     return bytes(out)
-

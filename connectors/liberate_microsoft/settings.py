@@ -14,7 +14,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class MicrosoftSettings(Settings):
-    """A Microsoft 365 tenant, reached by an application of its own, or one person's account, reached by their consent."""
+    """A Microsoft 365 tenant, reached by an application of its own, or one person's account by their consent."""
 
     tenant: str = Field(description="The tenant: its domain, such as example.coop, or its directory ID.")
     client_id: str = Field(description="Application (client) ID of the app registration in Entra.")

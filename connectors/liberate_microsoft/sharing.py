@@ -8,7 +8,7 @@ the length of a listing; most folders share one set.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from liberate.files import Grant
 from liberate_microsoft import convert, pace
 from liberate_microsoft.client import Client, segment
 from liberate_microsoft.drives import Drive
-from liberate_microsoft.problems import API, Failure, error
+from liberate_microsoft.problems import API, Failure
 
 _log = logging.getLogger(__name__)
 _NOBODY: frozenset[Grant] = frozenset()
@@ -37,6 +37,15 @@ class Sharing:
     def knows(self, folder: str) -> bool:
         """Whether the folder was seen in this listing."""
         return folder in self._folders
+
+    def seen(self) -> Iterable[str]:
+        """The folders seen in this listing."""
+        return self._folders
+
+    @property
+    def folders(self) -> int:
+        """How many they are."""
+        return len(self._folders)
 
     def own(self, raw: Mapping[str, Any], parent: str) -> frozenset[Grant]:
         """The item's grants beyond those of the folder it stands in. A folder is known from here on.
@@ -69,7 +78,7 @@ class Sharing:
             answer = self._client.call(path, pace.PERMISSIONS, expect=(403, 404, 410))
             if isinstance(answer, Failure):
                 if answer.status == 403 and not self._worked:
-                    raise _not_permitted(answer, self._client.who)
+                    raise _not_permitted(self._client.who)
                 _log.warning("who may see an item cannot be had (HTTP %s)", answer.status)
                 break
             self._worked = True
@@ -95,11 +104,9 @@ class Sharing:
         return replace(grant, name=name or key)
 
 
-def _not_permitted(found: Failure, who: str) -> AccountError:
-    usual = error(found, who)
-    assert isinstance(usual, AccountError)
+def _not_permitted(who: str) -> AccountError:
     return AccountError(
-        usual.code,
+        "not-permitted",
         f"The application may not see with whom the files of {who} are shared.",
         f"In the {API}, grant Files.Read.All with admin consent, or write `permissions = false` to leave sharing out.",
     )

@@ -12,8 +12,9 @@ from liberate_microsoft.standin.errors import ApiError, resync
 from liberate_microsoft.standin.tree import Drive, Node
 
 # "epoch.a.<position>.<sequence at the start>" amid everything, "epoch.d.<sequence>" behind it, and
-# "epoch.c.<position>.<sequence before>.<sequence at the start>" amid changes. A position is a number in order.
-_TOKEN = re.compile(r"(\d+)\.(?:(a)\.(\d+)\.(\d+)|(d)\.(\d+)|(c)\.(\d+)\.(\d+)\.(\d+))")
+# "epoch.c.<position>.<sequence before>.<sequence at the start>" amid changes. A position is that of the last item told.
+_TOKEN = re.compile(r"(\d+)\.(?:(a)\.(-?\d+)\.(\d+)|(d)\.(\d+)|(c)\.(-?\d+)\.(\d+)\.(\d+))")
+_START = -(1 << 40)
 
 
 def page(
@@ -23,7 +24,7 @@ def page(
     with drive.lock:
         token = query.get("token", "")
         rest = {name: value for name, value in query.items() if name in ("$select", "$top")}
-        if token == "latest":
+        if token == "latest":  # noqa: S105 - a place in a listing
             return {"value": [], "@odata.deltaLink": _link(base, f"{drive.epoch}.d.{drive.sequence}", rest)}
         found = _TOKEN.fullmatch(token)
         if token and found is None:
@@ -51,10 +52,7 @@ def page(
 def _nodes(drive: Drive, before: int | None, at_start: int, order: int, position: int) -> list[Node]:
     """What the rest of the listing names, in an order that later changes do not disturb."""
     some = [one for one in drive.nodes.values() if one.made <= at_start and order * one.number > position]
-    if before is None:
-        some = [one for one in some if not one.deleted]
-    else:
-        some = [one for one in some if one.changed > before]
+    some = [one for one in some if (not one.deleted if before is None else one.changed > before)]
     some.sort(key=lambda one: order * one.number)
     return some
 

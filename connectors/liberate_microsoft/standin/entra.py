@@ -64,7 +64,7 @@ class Entra:
     tenant: str
     clock: Callable[[], float]
     client_id: str = "11111111-2222-4333-8444-555555555555"
-    client_secret: str = "sandbox~Secret.Value-1"
+    client_secret: str = "sandbox~Secret.Value-1"  # noqa: S105 - it opens nothing but this
     certificate: Any = None  # cryptography's certificate whose key may sign assertions
     roles: frozenset[str] = ALL_ROLES  # application permissions with admin consent
     url: str = ""

@@ -97,17 +97,16 @@ class Graph:
         if "Sites.Read.All" not in grant.roles:
             raise forbidden()
         host = self._standin.host
-        if rest[0].endswith(":"):
-            rest = [rest[0].removesuffix(":"), *rest[1:]]
-            path = "/".join(rest[1:]).removesuffix(":")
+        sites = self._standin.sites
+        following = rest[1:]
+        if rest[0] == f"{host}:":  # sites/{host}:/{path}, and after a second colon what is asked of it
+            end = next((n for n, one in enumerate(following) if one.endswith(":")), len(following))
+            path = "/".join(following[: end + 1]).removesuffix(":")
+            site, following = sites.get(path.lower()), following[end + 1 :]
+        elif rest[0] in ("root", host):
+            site = sites[""]
         else:
-            path = "" if rest[0] in ("root", host) else None
-        if path is not None and rest[0] in ("root", host):
-            site = self._standin.sites.get(path.lower())
-            following: list[str] = rest[1:] if rest[0] == "root" or not path else []
-        else:
-            site = next((one for one in self._standin.sites.values() if one.id == rest[0]), None)
-            following = rest[1:]
+            site = next((one for one in sites.values() if one.id == rest[0]), None)
         if site is None:
             raise not_found("Requested site could not be found.")
         match following:

@@ -191,9 +191,7 @@ class GraphStandin:
         reply.headers["request-id"] = next(self._ids)
         return reply
 
-    def _entra(
-        self, http: str, steps: list[str], query: dict[str, str], headers: dict[str, str], body: bytes
-    ) -> Reply:
+    def _entra(self, http: str, steps: list[str], query: dict[str, str], headers: dict[str, str], body: bytes) -> Reply:
         last = steps[-1] if steps else ""
         fault = self._fault(Call(last if last in ("token", "devicecode") else "discovery", "", query, headers))
         return self._broken(self.entra.answer(http, steps, body) if steps else refusal(unauthenticated()), fault)
