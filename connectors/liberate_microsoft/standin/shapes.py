@@ -72,7 +72,7 @@ def drive(one: Drive, owner_name: str, total: int = 1 << 40) -> dict[str, Any]:
         "driveType": one.kind,
         "createdBy": identity("", ""),
         "lastModifiedBy": identity(one.owner, owner_name),
-        "owner": identity(one.owner, owner_name) if one.owner else {"group": {"displayName": owner_name}},
+        "owner": identity(one.owner, owner_name),
         "quota": {"deleted": 0, "remaining": total - used, "state": "normal", "total": total, "used": used},
     }
 
