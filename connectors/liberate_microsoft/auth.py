@@ -63,9 +63,9 @@ class Line:
             answer = self._session.request(
                 method, url, timeout=self._settings.timeout, verify=self._settings.verify, **kwargs
             )
-        except self._requests.exceptions.SSLError as error:
-            raise untrusted(error) from None
-        except self._requests.exceptions.RequestException:
+        except self._requests.exceptions.RequestException as error:
+            if about_certificate(error):
+                raise untrusted(error) from None
             raise TransientError("Microsoft's sign-in could not be reached.") from None
         if answer.status_code in (408, 429) or answer.status_code >= 500:
             wait = answer.headers.get("Retry-After", "")
@@ -226,6 +226,11 @@ def unknown_tenant(settings: MicrosoftSettings, error: Exception) -> LiberateErr
         f"Microsoft knows no tenant {settings.tenant}.",
         f"Correct `tenant` in the plan: the domain, or the directory ID that {REGISTRATION} shows.",
     )
+
+
+def about_certificate(error: Exception) -> bool:
+    """Whether the line failed for a certificate, and not because TLS broke off on its way."""
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def untrusted(error: Exception) -> AccountError:

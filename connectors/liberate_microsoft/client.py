@@ -138,7 +138,7 @@ class Client:
 
     def broken(self, cause: Exception) -> LiberateError:
         """What it means that the line broke. Its text would hold an address that opens the file."""
-        if isinstance(cause, self._requests.exceptions.SSLError):
+        if auth.about_certificate(cause):
             return auth.untrusted(cause)
         return TransientError(f"The line to Microsoft broke while reading for {self.who} ({type(cause).__name__}).")
 

@@ -58,8 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
         for piece in first(pieces, reply.fault.after) if cut and reply.fault is not None else pieces:
             self.wfile.write(piece)
         if cut:
-            self.wfile.flush()
-            self._cut()
+            self.wfile.flush()  # and a plain end: a reset could take away what the other side has not yet read
+            self.close_connection = True
 
     def _cut(self) -> None:
         self.close_connection = True
