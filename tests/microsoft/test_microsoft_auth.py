@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from liberate_microsoft import auth
@@ -145,7 +146,7 @@ def test_the_command_for_consent_writes_the_file(
     ],
 )
 def test_each_refusal_says_what_to_correct(
-    standin: GraphStandin, tmp_path: Path, changed: dict[str, object], code: str
+    standin: GraphStandin, tmp_path: Path, changed: dict[str, Any], code: str
 ) -> None:
     with opened(made_settings(standin, tmp_path, **changed)) as source, pytest.raises(AccountError) as told:
         list(source.collections())
@@ -185,7 +186,7 @@ def test_a_certificate_that_is_not_trusted_stops_the_account(standin: GraphStand
         {"certificate_file": "c.pem", "thumbprint": "xyz"},
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
+def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         MicrosoftSettings(**{**USUAL, **wrong})
 

@@ -59,8 +59,7 @@ def test_the_line_that_breaks_is_told_and_read_again_from_where_it_was(
     got = bytearray()
     with opened(settings) as source:
         with pytest.raises(TransientError):
-            for piece in source.read(item):
-                got += piece
+            got.extend(byte for piece in source.read(item) for byte in piece)
         assert got == BODY[: len(got)]
         assert got
         got += b"".join(source.read(item, len(got)))

@@ -105,7 +105,7 @@ USER = {"user": {"email": "Jo@x.example", "displayName": "Jo"}}
             Grant("domain", "solros.example", Role.READER),
         ),
         (
-            {"roles": ["write"], "grantedToV2": {"siteGroup": {"displayName": "Board Members", "loginName": "Board M"}}},
+            {"roles": ["write"], "grantedToV2": {"siteGroup": {"displayName": "Board Members", "loginName": "B"}}},
             Grant("group", "Board Members", Role.WRITER),
         ),
         (

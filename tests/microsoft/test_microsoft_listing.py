@@ -26,7 +26,7 @@ from microsoft_kit import (
     whole,
 )
 
-from liberate.connector import Cursor, Listed
+from liberate.connector import Cursor, Listed, Skipped
 from liberate.errors import AccountError, TransientError
 from liberate.files import Grant, Role
 
@@ -192,7 +192,7 @@ def test_what_cannot_move_is_skipped_with_a_reason(settings: MicrosoftSettings, 
     assert skipped(listed) == {nodes[code].id: code for code in odd}
     assert [item.name for item in items(listed)] == ["good.txt"]
     for one in listed:
-        if hasattr(one, "why"):
+        if isinstance(one, Skipped):
             assert one.why.endswith(".")
             assert one.todo or one.code in ("package", "shared-in")
 
@@ -253,8 +253,7 @@ def test_a_listing_is_taken_by_a_next_run_after_it_was_cut_off(
     with opened(settings) as source:
         began: Iterator[Listed] = source.items(DRIVE, None)
         with pytest.raises(TransientError):
-            for one in began:
-                seen.append(one)
+            seen.extend(began)
     since = next(Cursor(one) for one in reversed(seen) if isinstance(one, str))
     standin.faults.clear()
     with opened(settings) as source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import random
 
 import pytest
@@ -54,7 +55,7 @@ def test_it_is_the_reference_at_every_size(size: int) -> None:
 @given(st.binary(max_size=2_000), st.lists(st.integers(0, 2_000), max_size=6))
 def test_it_does_not_matter_how_the_bytes_are_cut(data: bytes, cuts: list[int]) -> None:
     ends = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[start:stop] for start, stop in zip(ends, ends[1:], strict=False)]
+    pieces = [data[start:stop] for start, stop in itertools.pairwise(ends)]
     assert ours(*pieces) == reference(data)
 
 
