@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from liberate.connector import Kind
 from liberate.sandbox import Running, Sandbox, Setting
 
 DOMAIN = "solros.example"
@@ -45,4 +46,4 @@ def _onedrive(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
         yield Running(settings, sample.addresses)
 
 
-onedrive = Sandbox("onedrive", "OneDrive, played by a stand-in", "source", _onedrive, _missing)
+onedrive = Sandbox("onedrive", "OneDrive, played by a stand-in", "source", _onedrive, frozenset({Kind.FILE}), _missing)
