@@ -40,7 +40,7 @@ def letters(folder: Path) -> dict[str, int]:
 def test_the_demo_moves_a_sample_co_op_and_a_second_run_adds_nothing(tmp_path: Path) -> None:
     first = demo(tmp_path)
     assert first.returncode == 0, first.stderr
-    assert re.findall(r"^[\d,]+ of [\d,]+ items of (\d+) account", first.stdout, re.MULTILINE) == ["6", "6", "1"]
+    assert re.findall(r"^[\d,]+ of [\d,]+ items of (\d+) account", first.stdout, re.MULTILINE) == ["6", "6", "6", "1"]
     assert first.stdout.count("Nothing is left to do.") == 3
     assert first.stdout.count("were read back from the destination") == 2
     assert first.stdout.count("were looked at again at the destination") == 1
