@@ -1,0 +1,99 @@
+"""Which drive an account means."""
+
+from __future__ import annotations
+
+import pytest
+from liberate_microsoft.settings import MicrosoftSettings
+from liberate_microsoft.standin import Drive, GraphStandin
+from microsoft_kit import ANNA, items, listing, opened
+
+from liberate.connector import Account
+from liberate.errors import AccountError, PlanError
+
+
+@pytest.fixture
+def board(standin: GraphStandin) -> Drive:
+    """A library called "Documents" whose name in addresses is another, of a site with two."""
+    site = standin.add_site("sites/Board", "Board")
+    made = standin.add_library(site, "Documents", "Shared Documents")
+    made.add_file("minutes.txt", b"we met")
+    standin.add_library(site, "Plans & drawings").add_file("plan.txt", b"plan")
+    return made
+
+
+def names(settings: MicrosoftSettings, account: str) -> list[str]:
+    with opened(settings, Account(account, kind="shared")) as source:
+        return [item.name for item in items(listing(source))]
+
+
+def test_a_library_is_named_by_site_and_name_by_address_or_by_id(
+    settings: MicrosoftSettings, standin: GraphStandin, board: Drive
+) -> None:
+    host = f"https://{standin.host}"
+    for one in (
+        "sites/Board/Documents",
+        "sites/Board/Shared Documents",
+        f"{host}/sites/Board/Shared%20Documents",
+        f"{host}/sites/Board/Documents",
+        board.id,
+    ):
+        assert names(settings, one) == ["minutes.txt"], one
+    assert names(settings, "sites/Board/Plans & drawings") == ["plan.txt"]
+    alone = standin.add_site("sites/Choir", "Choir")
+    standin.add_library(alone).add_file("song.txt", b"la")
+    assert names(settings, "sites/Choir") == ["song.txt"]
+
+
+@pytest.mark.parametrize(
+    ("account", "code"),
+    [
+        ("sites/Board", "which-library"),
+        ("sites/Board/Nothing", "which-library"),
+        ("sites/Nowhere/Documents", "no-site"),
+        ("https://solros.sharepoint.example/sites/Nowhere", "no-site"),
+        ("b!nothing", "not-found"),
+    ],
+)
+def test_a_library_that_is_not_there_is_told(
+    settings: MicrosoftSettings, board: Drive, account: str, code: str
+) -> None:
+    with pytest.raises(AccountError) as told:
+        names(settings, account)
+    assert told.value.code == code
+    if code == "which-library":
+        assert board.id in told.value.todo
+
+
+def test_a_library_without_a_name_is_refused(settings: MicrosoftSettings) -> None:
+    with pytest.raises(PlanError):
+        names(settings, "")
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [("nobody@solros.example", "no-account"), ("new@solros.example", "no-onedrive"), ("left@solros.example", "locked")],
+)
+def test_a_person_without_a_drive_is_told(
+    settings: MicrosoftSettings, standin: GraphStandin, who: str, code: str
+) -> None:
+    standin.add_person("new@solros.example", drive=False)
+    standin.add_person("left@solros.example")
+    standin.people["left@solros.example"].locked = True
+    with opened(settings, who) as source, pytest.raises(AccountError) as told:
+        list(source.collections())
+    assert told.value.code == code
+    assert told.value.todo
+
+
+def test_sites_need_a_permission_of_their_own(settings: MicrosoftSettings, standin: GraphStandin, board: Drive) -> None:
+    standin.entra.roles = frozenset({"Files.Read.All"})
+    with pytest.raises(AccountError) as told:
+        names(settings, "sites/Board/Documents")
+    assert told.value.code == "not-permitted"
+    assert "Sites.Read.All" in told.value.todo
+
+
+def test_an_address_is_found_in_any_case(settings: MicrosoftSettings, drive: Drive) -> None:
+    drive.add_file("a.txt", b"1")
+    with opened(settings, ANNA.title()) as source:
+        assert len(items(listing(source))) == 1
