@@ -113,6 +113,8 @@ class NextcloudDestination:
 
     def held(self, place: Place) -> Iterator[Held]:
         """See KeepsTrees.held."""
+        if self._names.bare(place):
+            return
         with self._client() as client:
             try:
                 for name, entry in self._tree.listing(client, place):

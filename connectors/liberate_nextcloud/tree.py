@@ -120,6 +120,12 @@ class Names:
         """The folder was made just now."""
         self._keep(place, set())
 
+    def bare(self, place: Place) -> bool:
+        """Whether the folder was made just now and nothing stands in it."""
+        with self._lock:
+            at, names = self._known.get(place, (float("-inf"), {""}))
+            return not names and self._clock() - at < _FRESH
+
     def add(self, place: Place, name: str) -> None:
         """We have put this there."""
         with self._lock:

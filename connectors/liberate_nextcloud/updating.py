@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from liberate.connector import Change, Outcome, Receipt, Slot
+from liberate.connector import Change, Outcome, Place, Receipt, Slot
 from liberate.errors import ItemError
 from liberate.files import FileFacts
 from liberate_nextcloud import hashing, multistatus, paths, refusals
@@ -17,27 +17,21 @@ _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
 def update(tree: Tree, threads: Threads, changes: Iterable[Change]) -> Iterator[Outcome]:
-    """See Updates.update. Files go several at once; folders one after the other, for each touches those above it."""
-    files: list[Change] = []
+    """See Updates.update. Files go several at once, and so do folders of one depth: each touches those above it."""
+    some: list[Change] = []
+    depth: int | None = None
 
     def settle() -> Iterator[Outcome]:
-        for change, outcome in threads.each(files, lambda client, one: _apply(tree, client, one)):
+        for change, outcome in threads.each(some, lambda client, one: _apply(tree, client, one)):
             yield change.slot, outcome
-        files.clear()
+        some.clear()
 
     for change in changes:
-        if not _folder(change.slot):
-            files.append(change)
-            if len(files) >= 8 * threads.count:
-                yield from settle()
-            continue
-        yield from settle()
-        with threads.clients.one() as client:
-            try:
-                outcome: Receipt | ItemError = _apply(tree, client, change)
-            except ItemError as error:
-                outcome = error
-        yield change.slot, outcome
+        deep = change.receipt.place.count("/") + bool(change.receipt.place) if _folder(change.slot) else None
+        if some and (deep != depth or len(some) >= 8 * threads.count):
+            yield from settle()
+        depth = deep
+        some.append(change)
     yield from settle()
 
 
@@ -51,6 +45,9 @@ def _apply(tree: Tree, client: Client, change: Change) -> Receipt:
     facts = item.facts if isinstance(item.facts, FileFacts) else FileFacts()
     before = change.before if isinstance(change.before, FileFacts) else FileFacts()
     number, name = paths.of_receipt(receipt.id)
+    if _folder(change.slot) and facts.starred == before.starred:
+        _set(tree, client, receipt.place, name, paths.seconds(item.modified), paths.seconds(facts.created), None)
+        return receipt
     there = tree.stat(client, receipt.place, name)
     if there is None or there.fileid != number:
         raise refusals.gone()
@@ -67,8 +64,29 @@ def _apply(tree: Tree, client: Client, change: Change) -> Receipt:
     starred = facts.starred if facts.starred not in (before.starred, there.favourite) else None
     if modified is None and created is None and starred is None:
         return receipt
+    _set(tree, client, receipt.place, name, modified, created, starred)
+    if modified is None or there.folder:
+        return receipt
+    after = tree.stat(client, receipt.place, name)  # a new time is a new ETag
+    if after is None or after.fileid != number:
+        raise refusals.gone()
+    return replace(receipt, version=after.etag) if after.size == there.size else receipt
+
+
+def _set(
+    tree: Tree,
+    client: Client,
+    place: Place,
+    name: str,
+    modified: int | None,
+    created: int | None,
+    starred: bool | None,
+) -> None:
+    """Set what is not None. Raises ItemError("gone")."""
+    if modified is None and created is None and starred is None:
+        return
     body = multistatus.proppatch(modified, created, starred)
-    reply = client.send("PROPPATCH", paths.files(tree.user, receipt.place, name), body, _XML)
+    reply = client.send("PROPPATCH", paths.files(tree.user, place, name), body, _XML)
     if reply.status != 207:
         raise refusals.refusal(reply, tree.whose)
     try:
@@ -77,9 +95,3 @@ def _apply(tree: Tree, client: Client, change: Change) -> Receipt:
         raise refusals.unreadable(tree.whose) from None
     if refused := next((one for one in statuses if one >= 400), None):
         raise ItemError("facts-refused", f"The Nextcloud does not set times or favourites of this ({refused}).")
-    if modified is None or there.folder:
-        return receipt
-    after = tree.stat(client, receipt.place, name)  # a new time is a new ETag
-    if after is None or after.fileid != number:
-        raise refusals.gone()
-    return replace(receipt, version=after.etag) if after.size == there.size else receipt
