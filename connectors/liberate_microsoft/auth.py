@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import threading
@@ -148,7 +149,19 @@ class SignIn:
             raise PlanError(f"The key file {path} can be read by others. Run: chmod 600 {path}")
         if "PRIVATE KEY" not in key:
             raise PlanError(f"{path} holds no private key. It needs the certificate's key as PEM.")
+        _readable(key, path)
         return {"private_key": key, "thumbprint": self._settings.thumbprint}
+
+
+def _readable(key: str, path: Path) -> None:
+    """Raise PlanError for a key that msal could not sign with, where it would end with a traceback."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - msal needs it for certificates
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    try:
+        load_pem_private_key(key.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise PlanError(f"{path} cannot be used as a private key. It must be PEM, without password.") from None
 
 
 def read_cache(path: Path) -> Any:
@@ -166,8 +179,11 @@ def read_cache(path: Path) -> Any:
     if mode & 0o077:
         raise PlanError(f"The token file {path} can be read by others. Run: chmod 600 {path}")
     try:
+        told = json.loads(text)
+        if not isinstance(told, dict) or not all(isinstance(table, dict) for table in told.values()):
+            raise ValueError("no token cache")
         cache.deserialize(text)
-    except (ValueError, AttributeError, TypeError):
+    except ValueError:
         raise PlanError(f"{path} does not hold a person's consent. Delete it and ask for the consent again.") from None
     cache.has_state_changed = False
     return cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from liberate_microsoft.sharing import Sharing
 Raw = Mapping[str, Any]
 
 _NEXT, _MORE, _DELTA = "next:", "more:", "delta:"  # amid a listing of everything, amid one of changes, behind either
+_TOKEN = re.compile("token=[^&]")  # without one, everything would be listed under the name of changes
 _REMEMBERED = 20_000  # items whose repetition is noticed
 _FOLDERS = 2_000  # a cursor amid everything names those listed before it; with more, a listing cut off begins anew
 _HASH = 6  # bytes that stand for a folder in a cursor
@@ -94,7 +96,7 @@ class Listing:
             if mark == _NEXT:
                 hashes, _, link = link.partition(":")
                 self._before = _hashes(hashes)
-            if link.startswith("token=") or self._client.is_ours(link):
+            if _TOKEN.match(link) or self._client.is_ours(link):
                 return self._following(link, mark == _NEXT)
         return None
 

@@ -32,7 +32,7 @@ def find(client: Client, account: Account) -> Drive:
     if account.kind == "person":
         return _person(client, account.name)
     if account.kind == "shared":
-        return _drive(_library(client, account.name.strip()), "", client.settings.tenant)
+        return _drive(_library(client, account.name.strip()), None, client.settings.tenant)
     raise PlanError(
         f'{account.name}: files of a "{account.kind}" are in its SharePoint site; name its library instead.'
     )
@@ -63,9 +63,10 @@ def _person(client: Client, name: str) -> Drive:
     raise error(answer, client.who)
 
 
-def _drive(told: Mapping[str, Any], owner: str, tenant: str) -> Drive:
+def _drive(told: Mapping[str, Any], owner: str | None, tenant: str) -> Drive:
+    """`owner` is the address asked for; "" where it was not named; None of a library, which is nobody's own."""
     user = (told.get("owner") or {}).get("user") or {}
-    address = owner or str(user.get("email") or "")
+    address = "" if owner is None else owner or str(user.get("email") or "")
     host = urlsplit(str(told.get("webUrl") or "")).hostname or tenant
     domain = address.rpartition("@")[2] or (tenant if "." in tenant else host)
     used = (told.get("quota") or {}).get("used")

@@ -200,3 +200,25 @@ def test_the_traffic_is_decorated(standin: GraphStandin, settings: MicrosoftSett
 def test_an_account_of_a_kind_that_has_no_drive_is_refused(settings: MicrosoftSettings) -> None:
     with opened(settings, Account("room@solros.example", kind="room")) as source, pytest.raises(PlanError):
         list(source.collections())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not PEM", b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----\nrubbish\n-----END PRIVATE KEY-----\n"],
+)
+def test_a_key_file_that_holds_no_key_is_told(standin: GraphStandin, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key.pem"
+    thumbprint = standin.key_file(path)
+    path.write_bytes(content)
+    settings = made_settings(standin, tmp_path, certificate_file=path, thumbprint=thumbprint)
+    with opened(settings) as source, pytest.raises(PlanError, match=r"key\.pem"):
+        list(source.collections())
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "rubbish", '{"Account": []}'])
+def test_a_token_file_that_holds_no_consent_is_told(standin: GraphStandin, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "token.json"
+    path.touch(mode=0o600)
+    path.write_text(content)
+    with opened(made_settings(standin, tmp_path, token_file=path)) as source, pytest.raises(PlanError, match="consent"):
+        list(source.collections())

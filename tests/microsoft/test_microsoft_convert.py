@@ -162,6 +162,7 @@ def test_passing_errors_carry_the_wait_that_was_asked_for(status: int) -> None:
 def test_a_wait_may_be_a_date_and_what_is_neither_is_none() -> None:
     assert seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert (seconds("2.5"), seconds("soon"), seconds(None), seconds("-3")) == (2.5, None, None, 0.0)
+    assert (seconds("nan"), seconds("inf")) == (None, None)  # numbers to Python, and no time to wait
 
 
 def test_answers_recorded_from_the_service_are_taken_unchanged() -> None:

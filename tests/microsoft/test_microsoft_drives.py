@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from liberate_microsoft import drives
 from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import Drive, GraphStandin
 from microsoft_kit import ANNA, items, listing, opened
@@ -97,3 +98,9 @@ def test_an_address_is_found_in_any_case(settings: MicrosoftSettings, drive: Dri
     drive.add_file("a.txt", b"1")
     with opened(settings, ANNA.title()) as source:
         assert len(items(listing(source))) == 1
+
+
+def test_a_library_is_nobodys_own_so_that_no_grant_is_lost() -> None:
+    told = {"id": "b!1", "owner": {"user": {"displayName": "Anna", "email": ANNA}}, "webUrl": "https://x.example/l"}
+    assert drives._drive(told, None, "solros.example").owner == ""
+    assert drives._drive(told, "", "solros.example").owner == ANNA
