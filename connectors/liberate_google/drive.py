@@ -20,7 +20,7 @@ from liberate.connector import (
     Whole,
 )
 from liberate.errors import AccountError, PlanError, TransientError
-from liberate.files import FileFacts, Grant, Note
+from liberate.files import FileFacts, Grant, Note, ordered
 from liberate_google import auth
 from liberate_google import drive_convert as convert
 from liberate_google.client import Failure
@@ -69,6 +69,7 @@ class DriveSource:
             reads = Account(settings.shared_drives_as)
         self._client = DriveClient(settings, reads, pacer)
         self._reader = Reader(self._client, settings)
+        self._members: tuple[Grant, ...] | None = None  # of a shared drive
         self._found: tuple[str, str] | None = None  # id of the outermost folder, name of a shared drive
 
     def close(self) -> None:
@@ -77,12 +78,9 @@ class DriveSource:
     # What there is -------------------------------------------------------------------------------
 
     def collections(self) -> Iterator[Collection]:
-        """The whole drive. A shared one has a name and members; a person's is the outermost folder itself."""
-        root, name = self._root()
-        if self._drive is None:
-            yield Collection(FILES, (), Kind.FILE)
-        else:
-            yield Collection(root, (name,), Kind.FILE, grants=self._permissions(root, members=True))
+        """The whole drive."""
+        root, _ = self._root()
+        yield Collection(FILES if self._drive is None else root, (), Kind.FILE)
 
     def _root(self) -> tuple[str, str]:
         if self._found is None:
@@ -191,7 +189,7 @@ class DriveSource:
         """The file as an item, or why it is none. What is another's or in the trash is for the core to judge."""
         if file["id"] == tree.root:
             return
-        grants = tree.grants(file) if self._drive is None else self._direct(file)
+        grants = tree.grants(file) if self._drive is None else self._direct(file, top=not tree.parent(file))
         facts = convert.facts_of(file, self._client.account, tree.parent(file), grants)
         if not facts.owner and not facts.trashed and (why := convert.obstacle(file)) is not None:
             yield convert.skipped(file, why)
@@ -202,9 +200,14 @@ class DriveSource:
         if not facts.owner:
             yield from tree.elsewhere(file)
 
-    def _direct(self, file: File) -> tuple[Grant, ...]:
-        """The grants of an item in a shared drive besides the drive's own members; most have none."""
-        return self._permissions(str(file["id"])) if file.get("hasAugmentedPermissions") else ()
+    def _direct(self, file: File, *, top: bool) -> tuple[Grant, ...]:
+        """The grants of an item in a shared drive; most have none. What stands outermost has the drive's members."""
+        own = self._permissions(str(file["id"])) if file.get("hasAugmentedPermissions") else ()
+        if not top:
+            return own
+        if self._members is None:
+            self._members = self._permissions(self._root()[0], members=True)
+        return ordered((*own, *self._members))
 
     def _permissions(self, key: str, *, members: bool = False) -> tuple[Grant, ...]:
         """What an item of a shared drive, or the drive itself, grants directly."""

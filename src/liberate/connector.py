@@ -67,7 +67,6 @@ class Collection:
     ordered: bool = False  # its items must arrive in the order they are listed
     role: str | None = None  # what it is for, where the service says so: liberate.mail.Role for mail
     count: int | None = None  # how many items it holds, where that costs nothing; for progress only
-    grants: tuple[Grant, ...] = ()  # who besides its owner may do what with all that is in it (members of a drive)
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,7 +316,8 @@ def test_a_shared_drive_is_read_as_the_member_that_the_settings_name(
         with drive(chosen, name, "shared") as source:
             (collection,) = source.collections()
             (item,) = items(listed(source))
-            assert collection.path == ("Board",)
+            assert collection.path == ()
+            assert item.facts.grants == (Grant("user", ANNA, Role.ORGANIZER),)
             assert b"".join(source.read(item)) == b"we met"
     with drive(chosen, "Nowhere", "shared") as source, pytest.raises(AccountError) as told:
         list(source.collections())
