@@ -133,8 +133,10 @@ class MaildirDestination:
         """
         with os.scandir(os.path.join(folder, b"tmp")) as entries:
             for entry in entries:
-                if _OURS.match(entry.name) and self._now() - entry.stat(follow_symlinks=False).st_ctime > _STALE_TMP:
-                    with contextlib.suppress(FileNotFoundError):
+                if not _OURS.match(entry.name):
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # another writer's, which has just become a message
+                    if self._now() - entry.stat(follow_symlinks=False).st_ctime > _STALE_TMP:
                         os.unlink(entry.path)
 
     def _files_of(self, place: Place) -> MessageFiles:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -134,6 +135,19 @@ def test_a_lock_on_the_keywords_is_waited_for_unless_it_is_stale(
 
 
 # Exactly once ------------------------------------------------------------------------------------
+
+
+def test_what_other_writers_finish_while_it_is_looked_at_disturbs_nobody(
+    root: Path, maildir: MaildirDestination, inbox: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = root / "tmp" / f"1.{7:032x}.liberate.00000001"
+    theirs.touch()
+    listed = [*os.scandir(os.fsencode(root / "tmp"))]
+    theirs.rename(root / "new" / theirs.name)
+    with monkeypatch.context() as then:
+        then.setattr(os, "scandir", lambda _folder: nullcontext(listed))
+        assert maildir.prepare(Collection("", ("INBOX",), Kind.MAIL, role=Role.INBOX)) == inbox
+    assert files(root) == [f"new/{theirs.name}"]
 
 
 def test_a_body_that_ends_early_leaves_nothing(root: Path, maildir: MaildirDestination, inbox: Place) -> None:
