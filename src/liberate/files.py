@@ -103,12 +103,13 @@ class FilePolicy:
     deleted: Literal["keep", "trash"] = "keep"  # what the source no longer has after it was moved
     shares: frozenset[Shared] = frozenset()
     comments: Literal["skip", "copy"] = "skip"
+    versions: int = 0  # how many earlier versions of a file come along, the latest of them
 
     def said(self) -> list[object]:
         """What differs from the usual, for a plan's digest: nothing where all is as usual."""
         if self == FilePolicy():
             return []
-        return [[self.trashed, self.others, self.deleted, sorted(self.shares), self.comments]]
+        return [[self.trashed, self.others, self.deleted, sorted(self.shares), self.comments, self.versions]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class Trees(Slices):
         with self._transaction("left") as db:
             deadline = self._renew(db, claim)
             values = {"receipt": receipt.id, "receipt_size": receipt.size, "receipt_version": receipt.version}
-            db.execute(items.update().where(items.c.key == row.key).values(**values, upload=None))
+            db.execute(items.update().where(items.c.key == row.key).values(**values, upload=None, mark=row.mark))
         claim.deadline = deadline
         row.receipt, row.receipt_size, row.receipt_version = receipt.id, receipt.size, receipt.version
         row.upload = None

@@ -69,6 +69,9 @@ class RouteTable(Settings):
         [], description="whom files are shared with again: people, groups, links, outsiders; without it, nobody"
     )
     comments: SkipOrCopy = Field("skip", description="whether comments and descriptions of files come along")
+    versions: int = Field(
+        0, ge=0, le=100, description="how many earlier versions of each file come along, where both sides keep such"
+    )
     evidence: EvidenceWanted = Field(
         "size", description="what proves each item while it moves: its size at the destination, or reading it back"
     )
@@ -224,7 +227,9 @@ class _Loader:
                 continue
             kinds = self._kinds(key, table, source.connector, destination.connector)
             mail = MailPolicy(table.labels, table.spam, table.trash, table.drafts)
-            files = FilePolicy(table.trashed, table.others, table.deleted, frozenset(table.shares), table.comments)
+            files = FilePolicy(
+                table.trashed, table.others, table.deleted, frozenset(table.shares), table.comments, table.versions
+            )
             route = Route(source, destination, kinds, mail, files, table.evidence)
             if any(earlier.key == route.key for earlier in routes):
                 self._problem(key, f"From {source.name} to {destination.name} there already is a route. Join the two.")

@@ -26,11 +26,12 @@ from liberate.ledger_rows import DONE, PAGE, Claim, Pending, Refusal, Row, State
 from liberate.naming import fold
 from liberate.people import same_name
 from liberate.proof import found_in
-from liberate.tree_sending import NAMES_TRIED, TreeSending, facts_of
+from liberate.tree_history import HistorySending
+from liberate.tree_sending import NAMES_TRIED, facts_of
 from liberate.turn import Desk, Ends
 
 
-class TreeRun(TreeSending, SliceRun):
+class TreeRun(HistorySending, SliceRun):
     """One worker's turn at a tree of files."""
 
     def __init__(self, desk: Desk, ends: Ends, claim: Claim) -> None:
@@ -56,7 +57,7 @@ class TreeRun(TreeSending, SliceRun):
             self._desk.step("after find")
             for row in asked:
                 receipt = found.get(row.key)
-                if receipt is None:
+                if self._found_earlier(row, receipt) or receipt is None:
                     to_send.append(row)
                 else:
                     self._judge(row, receipt, None, measured=True)

@@ -163,7 +163,7 @@ class TreeSending(Sending):
         number = row.place_id or 0
         rules = self._ends.places.rules
         self._there.setdefault(number, {})[fold(row.name, rules)] = False
-        row.receipt = None  # what it was to replace is no longer ours
+        row.receipt = row.mark = None  # what it was to replace is no longer ours
         row.name, row.folded = self._name_anew(row, number, legal(row, rules))
         self._ledger.renamed_row(self._claim, row, note)
 

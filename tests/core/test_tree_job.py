@@ -541,6 +541,88 @@ def test_a_resumed_listing_that_says_whole_takes_nobody_away(bench: Bench) -> No
     assert len(tree(bench).files()) == 5
 
 
+# Earlier versions --------------------------------------------------------------------------------
+
+
+class Historic(MemoryFileSource):
+    """Every file was something else before, twice."""
+
+    def versions(self, item: Any) -> Any:
+        return [
+            replace(
+                item, id=f"{item.id}@{n}", version=f"v{n}", size=2, modified=WHEN.replace(year=2000 + n), digests={}
+            )
+            for n in (1, 2)
+        ]
+
+    def read(self, item: Any, offset: int = 0) -> Any:
+        if "@" in item.id:
+            yield b"v" + item.id[-1:].encode()
+            return
+        yield from super().read(item, offset)
+
+
+class Remembering(TreeDestination):
+    """Keeps what each file was, as servers do."""
+
+    history: dict[str, list[bytes]]
+
+    def _put(self, slot: Any, data: bytes, *more: Any) -> Any:
+        try:
+            return super()._put(slot, data, *more)
+        finally:  # also when the process dies just after it was stored
+            there = Tree(self._store).files().get(f"{slot.place}/{slot.name}".lstrip("/"))
+            kept = self.history.setdefault(f"{slot.place}/{slot.name}", [])
+            if there is not None and kept[-1:] != [there]:
+                kept.append(there)
+
+
+@pytest.mark.parametrize(("wanted", "history"), [(0, []), (1, [b"v2"]), (5, [b"v1", b"v2"])])
+def test_earlier_versions_are_written_oldest_first(bench: Bench, wanted: int, history: list[bytes]) -> None:
+    there = drive(bench)
+    bench.shelf.file(there, "a", "a", b"now")
+    bench.shelf.file(there, "d", "d", b"0123456789" * 9_000)
+    Remembering.history = {}
+    bench.source, bench.destination = Historic, Remembering
+    bench.files = FilePolicy(versions=wanted)
+    bench.run()
+    assert tree(bench).files() == {"a": b"now", "d": b"0123456789" * 9_000}
+    assert Remembering.history["/a"] == [*history, b"now"]
+    assert not bench.report().changed
+    bench.shelf.file(there, "a", "a", b"later")
+    bench.run()
+    assert Remembering.history["/a"] == [*history, b"now", b"later"]
+
+
+def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path) -> None:
+    def fresh(name: str) -> Trial:
+        shelf, store = Shelf(), Store(tmp_path / f"{name}.store")
+        there = shelf.collection(kind=Kind.FILE)
+        shelf.file(there, "a", "a", b"now")
+        shelf.file(there, "b", "a", b"twin")
+        history: dict[str, list[bytes]] = {}
+        steps: list[Any] = [lambda _what: None]
+        made = type("Remembering", (Remembering,), {"history": history})
+        bench = Bench(
+            tmp_path / name,
+            shelf,
+            store,
+            Historic,
+            lambda there: made(there, step=lambda what: steps[0](what) or None),
+            files=FilePolicy(versions=5),
+        )
+
+        def run(step: Any) -> Any:
+            steps[0] = step
+            return bench.report(step=step)
+
+        return Trial(run, lambda: (Tree(store).contents(), history))
+
+    ours = ("after write", "after intend", "after left", "after find")
+    taken = survives(fresh, only=lambda _number, what: what.startswith(ours))
+    assert sum(what.startswith("after left") for what in taken) == 4, "two versions of each of two files"
+
+
 # Crashes -----------------------------------------------------------------------------------------
 
 

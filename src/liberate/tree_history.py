@@ -1,0 +1,87 @@
+"""What a file was before, brought along as earlier versions: oldest first, each written over the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from liberate.body import Spooled, StreamBody, checked
+from liberate.connector import HasVersions, Item, Receipt
+from liberate.errors import IntegrityError, ItemError
+from liberate.ledger_rows import Row, State
+from liberate.tree_sending import TreeSending, facts_of
+
+_MEANT, _LEFT = "earlier-meant:", "earlier-left:"
+"""What a row's mark begins with, before the id of a version; one that is meant is followed by the one that stands."""
+
+
+class HistorySending(TreeSending):
+    """Sends a file's history before the file. Each version is intended and recorded as the file itself is."""
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        count = self._desk.terms.files.versions
+        source = self._ends.source
+        if count and isinstance(source, HasVersions):
+            for row in rows:
+                if self._stopping():
+                    return
+                if not facts_of(row.item).folder and (row.receipt is None or (row.mark or "").startswith(_LEFT)):
+                    self._write_earlier(row, source, count)
+        super()._write([row for row in rows if row.state in (State.LISTED, State.INTENDED)])
+
+    def _write_earlier(self, row: Row, source: HasVersions, count: int) -> None:
+        try:
+            earlier = list(source.versions(row.item))[-count:]
+        except ItemError:
+            return  # reading the file itself says what is wrong
+        ids = [version.id for version in earlier]
+        done = _left(row)
+        rest = earlier[ids.index(done) + 1 :] if done in ids else earlier
+        for version in rest:
+            if self._stopping() or not self._one(row, version):
+                return
+        row.size, row.digests = None, {}
+
+    def _one(self, row: Row, version: Item) -> bool:
+        """Write one version; False if the row has come to its end with that."""
+        try:
+            chunks = checked(self._ends.source.read(version), version.size, version.digests)
+            with Spooled(chunks, self._desk.scratch) as spooled:
+                row.size, row.digests = spooled.size, {"sha256": spooled.sha256}
+                row.mark = f"{_MEANT}{version.id}\n{_left(row)}"
+                self._ledger.intend(self._claim, [row])
+                slot = self._slot(row)
+                item = replace(slot.item, modified=version.modified, digests=row.digests)
+                body = StreamBody(spooled.chunks(), spooled.size)
+                receipt = self._ends.destination.write(replace(slot, item=item), body)
+        except IntegrityError:
+            return True  # a version that cannot be read as it was is left out; the file itself goes
+        except ItemError as error:
+            if (row.mark or "").startswith(f"{_MEANT}{version.id}\n"):  # the destination's word
+                self._refuse(row, error, None)
+                return False
+            return True
+        self._left_earlier(row, receipt)
+        return True
+
+    def _found_earlier(self, row: Row, receipt: Receipt | None) -> bool:
+        """Whether the row was at an earlier version when an attempt ended; what was found of it is recorded."""
+        if not (row.mark or "").startswith(_MEANT):
+            return False
+        if receipt is not None:
+            self._left_earlier(row, receipt)
+        else:
+            before = _left(row)
+            row.mark = _LEFT + before if before else None
+        row.size, row.digests = None, {}
+        return True
+
+    def _left_earlier(self, row: Row, receipt: Receipt) -> None:
+        row.mark = _LEFT + (row.mark or "").removeprefix(_MEANT).partition("\n")[0]
+        self._ledger.left(self._claim, row, receipt)
+
+
+def _left(row: Row) -> str:
+    """The id of the version that stands under the row's name; "" if none does."""
+    mark = row.mark or ""
+    return mark.removeprefix(_LEFT) if mark.startswith(_LEFT) else mark.partition("\n")[2]
