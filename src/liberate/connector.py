@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NewType, Protocol, TypeAlias, runtime_checkable
 
+from liberate.chat import Author, Room
 from liberate.errors import ItemError
 from liberate.files import Grant, Note
 from liberate.naming import Rules
@@ -495,6 +496,53 @@ class Resumable(Protocol):
 
     def abandon(self, upload: str) -> None:
         """Throw a half-sent upload away. One that is gone is fine."""
+        ...
+
+
+# Powers over chat: rooms, and the people who speak in them ----------------------------------------
+
+
+class Cast(Protocol):
+    """Who is who, for a destination of chat. Asked when somebody first appears; never fails."""
+
+    def author(self, id_: str) -> Author:
+        """What the source knows of somebody; of whom it knows nothing, a stranger named after the id."""
+        ...
+
+    def user(self, id_: str) -> str | None:
+        """What the people table calls them at the destination; None for whoever has no row there."""
+        ...
+
+
+@runtime_checkable
+class HasRooms(Protocol):
+    """A source of chat. Each of its collections is a room, ordered, oldest message first."""
+
+    def room(self, collection: Collection) -> Room:
+        """What the room is now."""
+        ...
+
+    def author(self, id_: str) -> Author:
+        """As in Cast."""
+        ...
+
+
+@runtime_checkable
+class KeepsRooms(Protocol):
+    """A destination of chat. `prepare` is not called for rooms.
+
+    Slots have no names: `write` and `write_many` put each message behind all that the place holds, in the order
+    in which they are given, under a key of the slot's that `find` knows again. A message may become several
+    things there; what an attempt left unfinished is finished by the next one. `slot.refs` has the receipts of the
+    thread's first message and of its files, as far as those have arrived. A slot that `replaces` is an edit.
+    """
+
+    def open_room(self, room: Room, cast: Cast) -> Place:
+        """Make the room or find it again, before its first message of each turn. The same place each time."""
+        ...
+
+    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> None:
+        """The last things, once every message is there: members, pins, what is unread, archived. May be repeated."""
         ...
 
 
