@@ -8,7 +8,7 @@ so is the root of a thread. What a service says about its people and rooms besid
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -230,6 +230,18 @@ class ChatFacts:
         return cls(tuple(load_reaction(one) for one in out.get("reactions", ())), out.get("pinned", False))
 
 
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What a destination holds of a message, as an ordinary member of the room sees it."""
+
+    sender: str  # as KeepsRooms destinations call people: see Recalls.called
+    time: datetime  # aware; as exact as the destination shows it
+    text: str  # plain(told(message, ...)), however many things the message became there
+    files: tuple[str, ...] = ()  # ids of the receipts of its files, in the message's order
+    thread: str = ""  # id of the receipt of the thread's first message; "" in none and for that message itself
+    reactions: frozenset[tuple[str, str]] = frozenset()  # shown(emoji), and who put it there, called as senders are
+
+
 # Rooms and people --------------------------------------------------------------------------------
 
 
@@ -288,6 +300,48 @@ class Room:
     members: tuple[str, ...] = ()  # ids of authors
     pins: tuple[str, ...] = ()  # ids of messages, oldest first
     bookmarks: tuple[Bookmark, ...] = ()
+
+
+# What is shown -----------------------------------------------------------------------------------
+
+
+def told(message: Message, arrived: Container[str]) -> tuple[Block, ...]:
+    """The message as every destination shows it: its blocks, or what happened to the room, and then a line
+    for each file whose item is not among those that `arrived`."""
+    blocks = message.blocks
+    if not blocks and message.change is not None:
+        blocks = (Paragraph((Text(_happened(message.change)),)),)
+    return (*blocks, *(_instead(one) for one in message.files if not one.id or one.id not in arrived))
+
+
+def shown(emoji: Emoji) -> str:
+    """The emoji as text."""
+    return emoji.char or f":{emoji.name}:"
+
+
+def _happened(change: Change) -> str:
+    match change.what:
+        case "joined" | "left":
+            return f"{change.what} the room"
+        case "topic" | "purpose" | "name":
+            return (
+                f"changed the {change.what} of the room to: {change.value}"
+                if change.value
+                else (f"removed the {change.what} of the room")
+            )
+        case "archived" | "unarchived":
+            return f"{change.what} the room"
+        case "call":
+            return f"started a call: {change.value}" if change.value else "started a call"
+    return change.value
+
+
+def _instead(file: File) -> Paragraph:
+    """What stands where a file should."""
+    name: Inline = Link(file.url, file.name) if file.url else Text(file.name)
+    size = "" if file.size is None else f" ({file.size} bytes)"
+    why = file.why or ("" if file.url else "It could not be moved.")
+    return Paragraph((Text("File: "), name, Text(f"{size}{'. ' if why else ''}{why}")))
 
 
 # Plain text --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NewType, Protocol, TypeAlias, runtime_checkable
 
-from liberate.chat import Author, Room
+from liberate.chat import Author, Recalled, Room
 from liberate.errors import ItemError
 from liberate.files import Grant, Note
 from liberate.naming import Rules
@@ -543,6 +543,19 @@ class KeepsRooms(Protocol):
 
     def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> None:
         """The last things, once every message is there: members, pins, what is unread, archived. May be repeated."""
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A destination of chat that tells what it holds, for comparison with what was said at the source."""
+
+    def recall(self, receipts: Sequence[Receipt]) -> Iterator[tuple[Receipt, Recalled | ItemError]]:
+        """Each receipt of a message once, in any order, as it stands now; ItemError("gone")."""
+        ...
+
+    def called(self, place: Place, author: str) -> str:
+        """What Recalled calls that author in this room. Asked after `open_room` of this opening."""
         ...
 
 
