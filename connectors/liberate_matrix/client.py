@@ -1,0 +1,355 @@
+"""One HTTP connection to a homeserver, for all accounts that the application service may speak for.
+
+What is sent in somebody's name carries a device: only then does Synapse keep transaction ids in its database, so
+that a request sent again after either side died is the same event.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from requests.utils import get_environ_proxies
+
+from liberate.errors import PlanError
+from liberate_matrix import refusals
+from liberate_matrix.registration import Registration
+from liberate_matrix.settings import MatrixSettings, loopback
+
+DEVICE = "LIBERATE"
+_V3 = "/_matrix/client/v3"
+_CONNECT = 15.0  # seconds to reach the server
+_CHUNK = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said; `code` is "" unless it refused in a way that the caller called fine."""
+
+    status: int
+    body: Any
+    code: str = ""
+
+
+class Client:
+    """The connection; used by one thread at a time."""
+
+    def __init__(
+        self, settings: MatrixSettings, registration: Registration, step: Callable[[str], None] | None = None
+    ) -> None:
+        parts = urlsplit(settings.url)
+        self._url = settings.url
+        self._where = parts.netloc
+        self._step = step or (lambda _what: None)
+        self._timeout = (_CONNECT, settings.timeout)
+        self._limit: int | None = None
+        if settings.ca_file is not None and not settings.ca_file.is_file():
+            raise PlanError(f"The file of authorities {settings.ca_file} is not there.")
+        session = requests.Session()
+        session.trust_env = False  # else a .netrc would put its own password into requests
+        session.verify = str(settings.ca_file) if settings.ca_file else os.environ.get("REQUESTS_CA_BUNDLE") or True
+        if not loopback(parts.hostname or ""):
+            session.proxies = dict(get_environ_proxies(settings.url))
+        session.headers.update({"User-Agent": "liberate", "Authorization": f"Bearer {registration.token}"})
+        session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
+        self._session = session
+        told = self.get(f"{_V3}/account/whoami").body.get("user_id", "")
+        self.bot: str = told
+        self.domain: str = told.partition(":")[2]
+
+    def close(self) -> None:
+        self._session.close()
+
+    # Requests ------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        json_: Any = None,
+        *,
+        user: str | None = None,
+        device: bool = False,
+        params: Mapping[str, str | int] | None = None,
+        fine: tuple[str, ...] = (),
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """The answer, as JSON. A refusal with one of the `fine` errcodes is an answer; any other is raised."""
+        with self._sent(method, path, json_, user, device, params, data, headers) as response:
+            try:
+                body = json.loads(response.content or b"{}")
+            except ValueError:
+                body = None
+            if response.status_code < 300 and isinstance(body, dict):
+                return Answer(response.status_code, body)
+            told = body if isinstance(body, dict) else {}
+            code = str(told.get("errcode", ""))
+            if code and code in fine:
+                return Answer(response.status_code, told, code)
+            raise self._refusal(response, told, user)
+
+    def get(self, path: str, **more: Any) -> Answer:
+        return self.ask("GET", path, **more)
+
+    @contextmanager
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        json_: Any,
+        user: str | None,
+        device: bool,
+        params: Mapping[str, str | int] | None,
+        data: Any,
+        headers: Mapping[str, str] | None,
+    ) -> Iterator[requests.Response]:
+        asked: dict[str, str | int] = dict(params or {})
+        given = dict(headers or {})
+        if user is not None:
+            asked["user_id"] = user
+            if device:
+                asked["device_id"] = DEVICE
+        if json_ is not None:
+            data = json.dumps(json_, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+            given["Content-Type"] = "application/json"
+        # "before PUT send", "after POST createRoom": what a request is for, without any id.
+        what = f"{method} {_purpose(path)}"
+        self._step(f"before {what}")
+        try:
+            with self._session.request(
+                method,
+                self._url + path,
+                params=asked,
+                data=data,
+                headers=given,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                if method != "GET":
+                    response.content  # noqa: B018 - it has been done once it is answered
+                    self._step(f"after {what}")
+                yield response
+        except requests.RequestException as error:
+            raise refusals.unreachable(error, self._where) from None
+
+    def _refusal(self, response: requests.Response, told: Mapping[str, Any], user: str | None) -> Exception:
+        if 300 <= response.status_code < 400:
+            return refusals.no_homeserver(self._where)
+        retry = told.get("retry_after_ms")
+        after = response.headers.get("Retry-After", "")
+        if retry is None and after.isdigit():
+            retry = int(after) * 1000
+        code = str(told.get("errcode", ""))
+        return refusals.refusal(response.status_code, code, str(told.get("error", "")), retry, user, self._where)
+
+    # Accounts ------------------------------------------------------------------------------------
+
+    def register(self, localpart: str) -> None:
+        """Make an account of the application service's own, without a token; one that is there is fine."""
+        body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        self.ask("POST", f"{_V3}/register", body, fine=("M_USER_IN_USE",))
+
+    def named(self, user: str) -> bool:
+        """Whether the account has a display name."""
+        told = self.get(f"{_V3}/profile/{q(user)}/displayname", fine=("M_NOT_FOUND",))
+        return bool(told.body.get("displayname"))
+
+    def give_device(self, user: str) -> None:
+        """Make the account the device by which its requests are told apart; one that is there is fine.
+
+        Raises AccountError where there is no such account.
+        """
+        self.ask("PUT", f"{_V3}/devices/{DEVICE}", {"display_name": "Import"}, user=user)
+
+    def name(self, user: str, displayname: str) -> None:
+        """Give the account its display name."""
+        self.ask("PUT", f"{_V3}/profile/{q(user)}/displayname", {"displayname": displayname}, user=user)
+
+    # Rooms ---------------------------------------------------------------------------------------
+
+    def resolve(self, alias: str) -> str | None:
+        """The room of that alias."""
+        told = self.get(f"{_V3}/directory/room/{q(alias)}", fine=("M_NOT_FOUND",))
+        return None if told.code else str(told.body["room_id"])
+
+    def name_room(self, alias: str, room: str) -> bool:
+        """Give the room that alias; False if it is another room's."""
+        fine = ("M_UNKNOWN", "M_ROOM_IN_USE")  # Synapse: 409 with M_UNKNOWN
+        told = self.ask("PUT", f"{_V3}/directory/room/{q(alias)}", {"room_id": room}, fine=fine)
+        return not told.code or self.resolve(alias) == room
+
+    def create_room(self, user: str, body: Mapping[str, Any]) -> str | None:
+        """A new room; None if its alias is taken."""
+        told = self.ask("POST", f"{_V3}/createRoom", body, user=user, fine=("M_ROOM_IN_USE",))
+        return None if told.code else str(told.body["room_id"])
+
+    def state(self, user: str, room: str, type_: str, key: str = "") -> dict[str, Any] | None:
+        """The content of a state event; None if there is none."""
+        told = self.get(f"{_V3}/rooms/{q(room)}/state/{q(type_)}/{q(key)}", user=user, fine=("M_NOT_FOUND",))
+        return None if told.code else dict(told.body)
+
+    def set_state(
+        self, user: str, room: str, type_: str, content: Mapping[str, Any], key: str = "", ts: int | None = None
+    ) -> None:
+        """Set state. What is there already in the same words makes no new event, as far as Synapse is asked."""
+        params = {} if ts is None else {"ts": ts}
+        self.ask("PUT", f"{_V3}/rooms/{q(room)}/state/{q(type_)}/{q(key)}", content, user=user, params=params)
+
+    def member(self, user: str, room: str, of: str) -> str:
+        """The membership of `of`, as `user` sees it; "" for none."""
+        return str((self.state(user, room, "m.room.member", of) or {}).get("membership", ""))
+
+    def joined(self, user: str, room: str) -> set[str]:
+        """Everybody in the room."""
+        return set(self.get(f"{_V3}/rooms/{q(room)}/joined_members", user=user).body["joined"])
+
+    def send(
+        self,
+        user: str,
+        room: str,
+        type_: str,
+        txn: str,
+        content: Mapping[str, Any],
+        ts: int,
+        fine: tuple[str, ...] = (),
+    ) -> Answer:
+        """Say something in the room; the same event for the same `txn`, which no other request in the room may have."""
+        path = f"{_V3}/rooms/{q(room)}/send/{q(type_)}/{q(txn)}"
+        return self.ask("PUT", path, content, user=user, device=True, params={"ts": ts}, fine=fine)
+
+    def event(self, user: str, room: str, id_: str) -> dict[str, Any]:
+        """One event. Raises ItemError("gone")."""
+        return dict(self.get(f"{_V3}/rooms/{q(room)}/event/{q(id_)}", user=user).body)
+
+    def relations(self, user: str, room: str, id_: str, rel_type: str) -> Iterator[dict[str, Any]]:
+        """The events that relate to this one in that way."""
+        path = f"/_matrix/client/v1/rooms/{q(room)}/relations/{q(id_)}/{q(rel_type)}"
+        start: dict[str, str | int] = {}
+        while True:
+            told = self.get(path, user=user, params={"limit": 100, **start}).body
+            yield from told["chunk"]
+            if not told.get("next_batch"):
+                return
+            start = {"from": told["next_batch"]}
+
+    def history(self, user: str, room: str, wanted: Mapping[str, Any], page: int = 500) -> Iterator[dict[str, Any]]:
+        """The room's events that match the filter, newest first."""
+        start: dict[str, str | int] = {}
+        asked = json.dumps({"lazy_load_members": True, **wanted})
+        while True:
+            params = {"dir": "b", "limit": page, "filter": asked, **start}
+            told = self.get(f"{_V3}/rooms/{q(room)}/messages", user=user, params=params).body
+            yield from told["chunk"]
+            if not told.get("end"):
+                return
+            start = {"from": told["end"]}
+
+    def following(self, user: str, room: str, id_: str, wanted: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The room's events after this one that match the filter, oldest first."""
+        around = self.get(f"{_V3}/rooms/{q(room)}/context/{q(id_)}", user=user, params={"limit": 0}).body
+        start, asked = around["end"], json.dumps({"lazy_load_members": True, **wanted})
+        while start:
+            params = {"dir": "f", "limit": 50, "filter": asked, "from": start}
+            told = self.get(f"{_V3}/rooms/{q(room)}/messages", user=user, params=params).body
+            yield from told["chunk"]
+            start = told.get("end")
+
+    def creator(self, user: str, room: str) -> str:
+        """Who made the room. Raises ItemError("forbidden") if the user is not in it."""
+        told = self.get(f"{_V3}/rooms/{q(room)}/state/m.room.create/", user=user, params={"format": "event"}).body
+        return str(told["sender"])
+
+    def redact(self, user: str, room: str, txn: str, id_: str, ts: int) -> None:
+        """Empty an event. One that is empty or gone already is fine."""
+        self.send(user, room, "m.room.redaction", txn, {"redacts": id_}, ts, fine=("M_NOT_FOUND",))
+
+    def account_data(self, user: str, type_: str, room: str = "") -> dict[str, Any] | None:
+        """What the account keeps under that name, for itself or for a room; None if nothing."""
+        told = self.get(_data_path(user, type_, room), user=user, fine=("M_NOT_FOUND",))
+        return None if told.code else dict(told.body)
+
+    def set_account_data(self, user: str, type_: str, content: Mapping[str, Any], room: str = "") -> None:
+        """Keep something with the account."""
+        self.ask("PUT", _data_path(user, type_, room), content, user=user)
+
+    def mark_read(self, user: str, room: str, id_: str) -> None:
+        """Whatever is in the room up to that event, the account has read; nobody else is told. Never goes back."""
+        body = {"m.fully_read": id_, "m.read.private": id_}
+        self.ask("POST", f"{_V3}/rooms/{q(room)}/read_markers", body, user=user)
+
+    # Files ---------------------------------------------------------------------------------------
+
+    def upload_limit(self) -> int | None:
+        """How many bytes a file may have; None: the server does not say."""
+        if self._limit is None:
+            self._limit = int(self.get("/_matrix/client/v1/media/config").body.get("m.upload.size") or 0)
+        return self._limit or None
+
+    def new_media(self) -> str:
+        """The mxc:// address of a file that is still to be uploaded."""
+        return str(self.ask("POST", "/_matrix/media/v1/create", {}, user=self.bot).body["content_uri"])
+
+    def upload(self, mxc: str, data: Any, media_type: str, name: str) -> str:
+        """Give the address its bytes, `data` with a length; "" or the errcode that says it has some, or is no more."""
+        path = f"/_matrix/media/v3/upload/{mxc.removeprefix('mxc://')}"
+        params = {"filename": name} if name else {}
+        fine = ("M_CANNOT_OVERWRITE_MEDIA", "M_NOT_FOUND")
+        headers = {"Content-Type": media_type}
+        told = self.ask("PUT", path, user=self.bot, params=params, data=data, headers=headers, fine=fine)
+        return told.code
+
+    def has_media(self, mxc: str) -> bool:
+        """Whether that address has bytes."""
+        with self._download(mxc) as response:
+            return response.status_code == 200
+
+    def download(self, mxc: str) -> Iterator[bytes]:
+        """The bytes. Raises ItemError("gone")."""
+        with self._download(mxc) as response:
+            if response.status_code in (404, 504):
+                raise refusals.gone()
+            if response.status_code != 200:
+                raise self._refusal(response, {}, None)
+            yield from response.iter_content(_CHUNK)
+
+    @contextmanager
+    def _download(self, mxc: str) -> Iterator[requests.Response]:
+        path = f"/_matrix/client/v1/media/download/{mxc.removeprefix('mxc://')}"
+        with self._sent("GET", path, None, self.bot, False, {"timeout_ms": 0}, None, None) as response:
+            if response.status_code >= 500 and b"M_NOT_YET_UPLOADED" not in response.content:
+                raise self._refusal(response, {}, None)
+            yield response
+
+
+def q(text: str) -> str:
+    """Quoted for a path."""
+    return quote(text, safe="")
+
+
+def _data_path(user: str, type_: str, room: str) -> str:
+    where = f"/rooms/{q(room)}" if room else ""
+    return f"{_V3}/user/{q(user)}{where}/account_data/{q(type_)}"
+
+
+def _purpose(path: str) -> str:
+    """What a request is for: the words of its path that are no ids."""
+    found = re.search(
+        r"/(register|devices|profile|directory|createRoom|state/[^/]+|send|event|relations|messages|context|account_data"
+        r"|read_markers|config|create|upload|download|whoami|joined_members)(?=/|$)",
+        path,
+    )
+    return found[1] if found else "request"
