@@ -1,0 +1,114 @@
+"""The last things of a room: its members, pins, what is unread, and whether anybody may still write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from liberate.chat import Room, RoomKind
+from liberate.connector import Receipt
+from liberate_matrix.client import Client
+from liberate_matrix.contents import SOURCE
+from liberate_matrix.people import People
+from liberate_matrix.rooms import Opened, Rooms, room_name, room_topic
+from liberate_matrix.settings import MatrixSettings
+from liberate_matrix.standing import SAID
+
+RECORD = "org.liberate.room"
+"""State in which stands what liberate set last: what is otherwise now, somebody else changed, and it stays."""
+
+
+class Closing:
+    """What `close_room` does."""
+
+    def __init__(self, client: Client, people: People, rooms: Rooms, settings: MatrixSettings) -> None:
+        self._client = client
+        self._people = people
+        self._rooms = rooms
+        self._settings = settings
+
+    def close(self, opened: Opened, room: Room, pinned: Mapping[str, Receipt]) -> None:
+        """Each step leaves alone what is done already."""
+        own = self._bring_members(opened, room)
+        self._state(opened, room, [pinned[one].id for one in room.pins if one in pinned])
+        if opened.direct:
+            self._rooms.leave(opened, self._client.bot)
+        if room.kind is RoomKind.DIRECT:
+            self._mark_direct(opened, room, own)
+        self._mark_read(opened)
+
+    def lift(self, opened: Opened) -> bool:
+        """Let people write in a room that was archived here, until it is closed again; False if it was not."""
+        record = self._client.state(opened.owner, opened.place, RECORD) or {}
+        if not record.get("archived"):
+            return False
+        self._quiet(opened, quiet=False)
+        self._client.set_state(opened.owner, opened.place, RECORD, {**record, "archived": False})
+        return True
+
+    def _bring_members(self, opened: Opened, room: Room) -> list[str]:
+        """Join the homeserver's own people; ghosts are in the room only if they speak. Who they are."""
+        users = dict.fromkeys(opened.names.user(one) for one in room.members)
+        own = [user for user in users if not self._people.ghost(user)]
+        for user in own:
+            if not opened.direct:
+                self._rooms.join_space(room.workspace, user)
+            if room.kind is not RoomKind.PUBLIC or self._settings.join_public:
+                self._rooms.join(opened, user)
+        return own
+
+    def _state(self, opened: Opened, room: Room, pins: list[str]) -> None:
+        record = self._client.state(opened.owner, opened.place, RECORD)
+        # What a new room got when it was made counts as set.
+        before = record if record is not None else {"name": room_name(room), "topic": room_topic(room)}
+        wish: dict[str, Any] = {
+            "name": room_name(room),
+            "topic": room_topic(room),
+            "pins": pins,
+            "archived": room.archived,
+        }
+        for name, type_, member in (
+            ("name", "m.room.name", "name"),
+            ("topic", "m.room.topic", "topic"),
+            ("pins", "m.room.pinned_events", "pinned"),
+        ):
+            empty: object = [] if name == "pins" else ""
+            if wish[name] == before.get(name, empty):
+                continue
+            now = (self._client.state(opened.owner, opened.place, type_) or {}).get(member, empty)
+            if now == before.get(name, empty):
+                self._client.set_state(opened.owner, opened.place, type_, {member: wish[name]})
+        if room.archived != bool(before.get("archived")):
+            self._quiet(opened, quiet=room.archived)
+        if record != wish:
+            self._client.set_state(opened.owner, opened.place, RECORD, wish)
+
+    def _quiet(self, opened: Opened, *, quiet: bool) -> None:
+        levels = self._client.state(opened.owner, opened.place, "m.room.power_levels") or {}
+        level = 100 if quiet else 0
+        if levels.get("events_default", 0) != level:
+            told = {**levels, "events_default": level}
+            if opened.direct:
+                told["users_default"] = 0 if quiet else 100
+            self._client.set_state(opened.owner, opened.place, "m.room.power_levels", told)
+
+    def _mark_direct(self, opened: Opened, room: Room, own: list[str]) -> None:
+        """Let clients show the room among the talks of two."""
+        users = list(dict.fromkeys(opened.names.user(one) for one in room.members))
+        for user in own:
+            other = next((one for one in users if one != user), user)
+            listed = self._client.account_data(user, "m.direct") or {}
+            rooms = listed.get(other, [])
+            if opened.place not in rooms:
+                self._client.set_account_data(user, "m.direct", {**listed, other: [*rooms, opened.place]})
+
+    def _mark_read(self, opened: Opened) -> None:
+        """Up to the last thing that was moved: what people wrote there since stays unread."""
+        own = [user for user in sorted(opened.joined) if not self._people.ghost(user)]
+        if not own:
+            return
+        for event in self._client.history(opened.owner, opened.place, SAID, 20):
+            if SOURCE in event.get("content", {}):
+                for user in own:
+                    self._client.mark_read(user, opened.place, event["event_id"])
+                return

@@ -1,0 +1,56 @@
+"""Who an author of the source is at the homeserver: one of its own people, or a ghost that stands for them."""
+
+from __future__ import annotations
+
+from liberate.connector import Cast
+from liberate.errors import AccountError
+from liberate_matrix.client import Client
+from liberate_matrix.ids import localpart
+
+_MOST_NAME = 250  # letters of a display name; Synapse takes 256
+
+
+class People:
+    """Accounts, made when they are first needed."""
+
+    def __init__(self, client: Client, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._ready: set[str] = set()
+
+    def user(self, cast: Cast, workspace: str, author: str) -> str:
+        """The author's id at the homeserver, whether there is an account or not."""
+        domain = self._client.domain
+        own = cast.user(author)
+        if not own:
+            return f"@{localpart(self._prefix, (workspace, author), domain)}:{domain}"
+        if not own.startswith("@"):
+            return f"@{own}:{domain}"
+        if own.partition(":")[2] != domain:
+            raise AccountError(
+                "another-server",
+                f"The people table names {own}, and the homeserver is {domain}'s.",
+                "Name an account of that server, or leave it empty; then run the same command again.",
+            )
+        return own
+
+    def ghost(self, user: str) -> bool:
+        """Whether that account is one that liberate makes for people who have none."""
+        return user.startswith(f"@{self._prefix}_") or user == self._client.bot
+
+    def ready(self, user: str, cast: Cast | None = None, author: str = "") -> None:
+        """Make sure that the account is there, can be told apart and has its name, before it joins anything.
+
+        Raises AccountError for one of the homeserver's own people who has none.
+        """
+        if user in self._ready:
+            return
+        ghost = self.ghost(user)
+        if ghost:
+            self._client.register(user[1:].partition(":")[0])
+        self._client.give_device(user)
+        if ghost and not self._client.named(user):
+            known = cast.author(author) if cast is not None else None
+            name = (known.name or known.full_name or author) if known else "Import"
+            self._client.name(user, name[:_MOST_NAME] or "?")
+        self._ready.add(user)

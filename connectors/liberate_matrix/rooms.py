@@ -1,0 +1,238 @@
+"""Making a room or finding it again: the space it is in, its address, who may join, and who is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from liberate.chat import Room, RoomKind, Workspace
+from liberate.connector import Cast, Place
+from liberate.errors import AccountError, ItemError, TransientError
+from liberate_matrix import refusals
+from liberate_matrix.client import Client
+from liberate_matrix.convert import Names, clean
+from liberate_matrix.ids import localpart, pretty
+from liberate_matrix.people import People
+from liberate_matrix.settings import MatrixSettings
+
+TALK = frozenset({RoomKind.GROUP, RoomKind.DIRECT})
+"""Rooms of some people among themselves: they are made in the name of one of them, and nobody else is in them."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SMALL = 1000  # milliseconds
+
+
+@dataclass(slots=True)
+class Opened:
+    """A room while it is written into."""
+
+    place: Place  # the id of the room
+    room: Room
+    cast: Cast
+    owner: str  # who made it, and may do anything in it
+    names: Names
+    joined: set[str]
+    direct: bool
+    last: int = 0  # time of what was said last in this run
+    tails: dict[str, str] = field(default_factory=dict)  # root of a thread -> its last event
+    stand_ins: dict[str, str] | None = None  # id of a thread's first message that never came -> what stands for it
+
+    def stamp(self, time: datetime) -> int:
+        """Milliseconds for an event of that time.
+
+        Clients expect times to rise with the order. What is a little too early, as two messages of one
+        second may be, gets the time of what stands before it; what comes days late keeps its own.
+        """
+        at = max((time - _EPOCH) // timedelta(milliseconds=1), 0)
+        if at < self.last <= at + _SMALL:
+            return self.last
+        self.last = at
+        return at
+
+
+@dataclass(slots=True)
+class Space:
+    """What a workspace becomes."""
+
+    id: str
+    owner: str
+    joined: set[str]
+
+
+class Rooms:
+    """Rooms of one homeserver."""
+
+    def __init__(self, client: Client, people: People, settings: MatrixSettings) -> None:
+        self._client = client
+        self._people = people
+        self._settings = settings
+        self._spaces: dict[str, Space] = {}
+
+    def alias(self, workspace: str, room: str = "") -> str:
+        """The address by which a workspace or a room is found again."""
+        parts = (workspace, room) if room else (workspace,)
+        return f"#{localpart(self._settings.prefix, parts, self._client.domain)}:{self._client.domain}"
+
+    def open(self, room: Room, cast: Cast) -> Opened:
+        """The room, made if it is not there."""
+        user: Callable[[str], str] = lambda author: self._people.user(cast, room.workspace.id, author)  # noqa: E731
+        names = Names(user, lambda id_: self.alias(room.workspace.id, id_))
+        alias = self.alias(room.workspace.id, room.id)
+        direct = room.kind in TALK
+        space = None if direct else self.space(room.workspace)
+        candidates = (
+            self._owners(room, user) if direct else [self._settings.creator or self._client.bot, self._client.bot]
+        )
+        author = next((one for one in room.members if user(one) == candidates[0]), "")
+        self._people.ready(candidates[0], cast, author)
+        id_, owner = self._found(alias, candidates) or self._made(alias, candidates, self._wish(room, space))
+        self._check(owner, id_)
+        if space is not None:
+            self._put_into(space, id_, owner)
+        if room.kind is RoomKind.PUBLIC:
+            self._give_alias(owner, id_, room.name, alias)
+        return Opened(Place(id_), room, cast, owner, names, self._client.joined(owner, id_), direct)
+
+    def space(self, workspace: Workspace) -> Space:
+        """The space of the workspace, made if it is not there."""
+        if workspace.id not in self._spaces:
+            alias = self.alias(workspace.id)
+            candidates = [self._settings.creator or self._client.bot, self._client.bot]
+            self._people.ready(candidates[0])
+            wish = self._base(clean(workspace.name)[:255], clean(workspace.url), "invite")
+            wish["creation_content"]["type"] = "m.space"
+            wish["power_level_content_override"] = {"events_default": 100, "invite": 50}
+            id_, owner = self._found(alias, candidates) or self._made(alias, candidates, wish)
+            self._spaces[workspace.id] = Space(id_, owner, self._client.joined(owner, id_))
+        return self._spaces[workspace.id]
+
+    # Joining -------------------------------------------------------------------------------------
+
+    def join(self, opened: Opened, user: str, ts: int | None = None) -> None:
+        """Bring the account into the room, by an invitation of the room's owner."""
+        if user not in opened.joined:
+            self._join(opened.owner, opened.place, user, ts, direct=opened.direct)
+            opened.joined.add(user)
+
+    def join_space(self, workspace: Workspace, user: str) -> None:
+        """Bring the account into the space, where it finds the rooms that it may join."""
+        space = self.space(workspace)
+        if user not in space.joined:
+            self._join(space.owner, space.id, user, None)
+            space.joined.add(user)
+
+    def leave(self, opened: Opened, user: str) -> None:
+        """Take the account out of the room."""
+        if user in opened.joined:
+            self._client.set_state(user, opened.place, "m.room.member", {"membership": "leave"}, user)
+            opened.joined.discard(user)
+
+    def _join(self, owner: str, room: str, user: str, ts: int | None, *, direct: bool = False) -> None:
+        invited: dict[str, Any] = {"membership": "invite", **({"is_direct": True} if direct else {})}
+        self._client.set_state(owner, room, "m.room.member", invited, user, ts)
+        self._client.set_state(user, room, "m.room.member", {"membership": "join"}, user, ts)
+
+    # Making --------------------------------------------------------------------------------------
+
+    def _owners(self, room: Room, user: Callable[[str], str]) -> list[str]:
+        """Who may have made a room of people among themselves, the best first."""
+        members = list(dict.fromkeys(room.members))
+        if room.creator in members:
+            members.remove(room.creator)
+            members.insert(0, room.creator)
+        return [*map(user, members), self._client.bot]
+
+    def _found(self, alias: str, candidates: list[str]) -> tuple[str, str] | None:
+        """The room of that alias, and who made it."""
+        id_ = self._client.resolve(alias)
+        if id_ is None:
+            return None
+        for one in candidates:
+            try:
+                return id_, self._client.creator(one, id_)
+            except (ItemError, AccountError):  # not in the room, or not there at all
+                continue
+        raise AccountError(
+            "room-closed",
+            f"The room {alias} is there, and none of those who may have made it is in it.",
+            "Let whoever made it join again, or delete the room and its address; then run the same command again.",
+        )
+
+    def _made(self, alias: str, candidates: list[str], wish: dict[str, Any]) -> tuple[str, str]:
+        owner = candidates[0]
+        wish = {**wish, "room_alias_name": alias[1:].partition(":")[0]}
+        if self._settings.room_version:
+            wish["room_version"] = self._settings.room_version
+        id_ = self._client.create_room(owner, wish)
+        if id_ is not None:
+            return id_, owner
+        found = self._found(alias, candidates)  # somebody else was faster, or an answer was lost
+        if found is None:
+            raise TransientError(f"The address {alias} is taken and leads nowhere yet.")
+        return found
+
+    def _base(self, name: str, topic: str, join_rule: str | dict[str, Any]) -> dict[str, Any]:
+        rule = {"join_rule": join_rule} if isinstance(join_rule, str) else join_rule
+        state = {
+            "m.room.history_visibility": {"history_visibility": "shared"},  # whoever comes later sees all of it
+            "m.room.guest_access": {"guest_access": "forbidden"},
+            "m.room.join_rules": rule,
+            "m.room.canonical_alias": {},  # else the technical address would be its name where it has none
+        }
+        wish: dict[str, Any] = {
+            "preset": "private_chat",
+            "visibility": "private",
+            "creation_content": {} if self._settings.federate else {"m.federate": False},
+            "initial_state": [{"type": type_, "state_key": "", "content": told} for type_, told in state.items()],
+        }
+        if name:
+            wish["name"] = name
+        if topic:
+            wish["topic"] = topic
+        return wish
+
+    def _wish(self, room: Room, space: Space | None) -> dict[str, Any]:
+        rule: str | dict[str, Any] = "invite"
+        if room.kind is RoomKind.PUBLIC:
+            rule = "public"
+            if self._settings.public_rooms == "space" and space is not None:
+                allowed = [{"type": "m.room_membership", "room_id": space.id}]
+                rule = {"join_rule": "restricted", "allow": allowed}
+        wish = self._base(room_name(room), room_topic(room), rule)
+        if space is None:
+            # As clients make them: all who are in it are equals.
+            wish |= {"is_direct": True, "power_level_content_override": {"users_default": 100}}
+        return wish
+
+    def _check(self, owner: str, room: str) -> None:
+        if self._client.state(owner, room, "m.room.encryption") is not None:
+            raise refusals.encrypted(self._client.domain)
+
+    def _put_into(self, space: Space, room: str, owner: str) -> None:
+        via = {"via": [self._client.domain]}
+        if self._client.state(space.owner, space.id, "m.space.child", room) is None:
+            self._client.set_state(space.owner, space.id, "m.space.child", via, room)
+        if self._client.state(owner, room, "m.space.parent", space.id) is None:
+            self._client.set_state(owner, room, "m.space.parent", {**via, "canonical": True}, space.id)
+
+    def _give_alias(self, owner: str, room: str, name: str, technical: str) -> None:
+        """An address that people can type, once. Of public rooms only: whoever knows one can ask for it."""
+        if self._client.state(owner, room, "m.room.canonical_alias"):
+            return
+        for alias in pretty(name, self._client.domain):
+            if self._client.name_room(alias, room):
+                told = {"alias": alias, "alt_aliases": [technical]}
+                self._client.set_state(owner, room, "m.room.canonical_alias", told)
+                return
+
+
+def room_name(room: Room) -> str:
+    """What the room is called; "" for those that clients name after who is in them."""
+    return "" if room.kind in TALK else clean(room.name)[:255]
+
+
+def room_topic(room: Room) -> str:
+    """Topic and purpose in one."""
+    return clean("\n".join(dict.fromkeys(filter(None, (room.topic, room.purpose)))))[:2000]

@@ -1,0 +1,160 @@
+"""Sending one message: its events in their order, what stands already left alone, then what people put on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from liberate.chat import Message
+from liberate.connector import Receipt, Slot
+from liberate.errors import ItemError
+from liberate_matrix.client import Client
+from liberate_matrix.closing import Closing
+from liberate_matrix.contents import FORM, SOURCE, Put, planned, puts, reaction, version_of
+from liberate_matrix.convert import clean, edit, in_thread
+from liberate_matrix.people import People
+from liberate_matrix.rooms import Opened, Rooms
+from liberate_matrix.standing import Part, Standing, mark_of
+
+_MISSING = "The message that began this thread is not in the history that was moved."
+
+
+class Saying:
+    """What `write` does with a message."""
+
+    def __init__(self, client: Client, people: People, rooms: Rooms, closing: Closing) -> None:
+        self._client = client
+        self._people = people
+        self._rooms = rooms
+        self._closing = closing
+
+    def say(self, opened: Opened, slot: Slot, message: Message, standing: Standing) -> Receipt:
+        """Send what is not standing, change what stands in another version, and empty what is no longer part of it."""
+        version = version_of(slot.item.version)
+        files = {one.id: slot.refs[one.id] for one in message.files if one.id in slot.refs}
+        plan = planned(message, slot.key, version, files, opened.names)
+        ts = opened.stamp(message.time)
+        sender = self._speaker(opened, message.author, ts)
+        root = self._root(opened, slot, message, ts)
+        ids: list[str] = []
+        for one in plan:
+            there = standing.parts.get(one.label)
+            if there is None:
+                relation = self._relation(opened, one.label, root, ids)
+                content = {**one.content, **({"m.relates_to": relation} if relation else {})}
+                id_ = self._send(opened, sender, "m.room.message", _txn(slot, one.label, version), content, ts)
+            elif there.version == version:
+                id_ = there.id
+            else:
+                id_ = there.id
+                changed = edit(one.content, id_) | {SOURCE: one.content[SOURCE]}
+                self._send(opened, there.sender, "m.room.message", _txn(slot, one.label, version), changed, ts)
+            standing.parts[one.label] = Part(id_, version, there.sender if there is not None else sender)
+            if root and one.label != "b":
+                opened.tails[root] = id_
+            ids.append(id_)
+        for label in standing.parts.keys() - {one.label for one in plan}:
+            left = standing.parts.pop(label)
+            self._client.redact(left.sender, opened.place, _txn(slot, f"gone.{label}", version), left.id, ts)
+        wanted = [one for one in puts(message.reactions) if one.label not in standing.reactions]
+        self.react(opened, slot, ids[0], wanted, ts)
+        return Receipt(ids[0], opened.place)
+
+    def react(self, opened: Opened, slot: Slot, of: str, wanted: Sequence[Put], ts: int | None = None) -> None:
+        """Put these reactions on the event, at the time of what they are put on, as far as they are not there."""
+        if not wanted:
+            return
+        if ts is None:
+            ts = int(self._client.event(opened.owner, opened.place, of)["origin_server_ts"])
+        # Put on, taken away and put on again is another reaction, and so another transaction.
+        facts = version_of(slot.item.facts_version)
+        for one in wanted:
+            sender = self._speaker(opened, one.author, ts)
+            txn = _txn(slot, one.label, facts)
+            content = reaction(one, of, slot.key)
+            self._send(opened, sender, "m.reaction", txn, content, ts, fine=("M_DUPLICATE_ANNOTATION",))
+
+    def take_back(self, opened: Opened, slot: Slot, of: str, unwanted: Sequence[Put]) -> None:
+        """Take away these reactions; those that are away already, or were put there by people, stay as they are."""
+        if not unwanted:
+            return
+        labels = {one.label for one in unwanted}
+        facts = version_of(slot.item.facts_version)
+        for event in list(self._client.relations(opened.owner, opened.place, of, "m.annotation")):
+            mark = mark_of(event)
+            if mark is not None and mark["part"] in labels and mark.get("key") == slot.key:
+                txn = _txn(slot, f"gone.{mark['part']}", facts)
+                self._client.redact(event["sender"], opened.place, txn, event["event_id"], event["origin_server_ts"])
+
+    # Threads -------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _relation(opened: Opened, label: str, root: str, ids: Sequence[str]) -> dict[str, Any]:
+        if not root:
+            return {}
+        if label == "b":  # in the room, as an answer to what stands in the thread
+            return {"m.in_reply_to": {"event_id": ids[0]}}
+        return in_thread(root, opened.tails.get(root, root))
+
+    def _root(self, opened: Opened, slot: Slot, message: Message, ts: int) -> str:
+        """The event that began the message's thread; one that says so where it never came."""
+        if not message.thread:
+            return ""
+        if message.thread in slot.refs:
+            return slot.refs[message.thread].id
+        if opened.stand_ins is None:
+            opened.stand_ins = self._stand_ins(opened)
+        if message.thread not in opened.stand_ins:
+            bot = self._client.bot
+            self._rooms.join(opened, bot, ts)
+            content = {
+                "msgtype": "m.notice",
+                "body": _MISSING,
+                "m.mentions": {},
+                SOURCE: {"v": FORM, "part": "root", "thread": clean(message.thread)},
+            }
+            txn = f"liberate{FORM}.root.{version_of(message.thread)}"
+            opened.stand_ins[message.thread] = self._send(opened, bot, "m.room.message", txn, content, ts)
+        return opened.stand_ins[message.thread]
+
+    def _stand_ins(self, opened: Opened) -> dict[str, str]:
+        """All that stands for first messages that never came: liberate's own account says little else."""
+        wanted = {"types": ["m.room.message"], "senders": [self._client.bot]}
+        out = {}
+        for event in self._client.history(opened.owner, opened.place, wanted):
+            mark = mark_of(event)
+            if mark is not None and mark["part"] == "root":
+                out[str(mark.get("thread"))] = str(event["event_id"])
+        return out
+
+    # Requests ------------------------------------------------------------------------------------
+
+    def _speaker(self, opened: Opened, author: str, ts: int) -> str:
+        """The author's account, in the room."""
+        user = opened.names.user(author)
+        self._people.ready(user, opened.cast, author)
+        self._rooms.join(opened, user, ts)
+        return user
+
+    def _send(
+        self,
+        opened: Opened,
+        sender: str,
+        type_: str,
+        txn: str,
+        content: Mapping[str, Any],
+        ts: int,
+        fine: tuple[str, ...] = (),
+    ) -> str:
+        try:
+            answer = self._client.send(sender, opened.place, type_, txn, content, ts, fine)
+        except ItemError as error:
+            if error.code != "forbidden" or not self._closing.lift(opened):
+                raise
+            answer = self._client.send(sender, opened.place, type_, txn, content, ts, fine)
+        return str(answer.body.get("event_id", ""))
+
+
+def _txn(slot: Slot, label: str, version: str) -> str:
+    """A transaction's id: of this conversion, this item, this part and this version, and no other."""
+    return f"liberate{FORM}.{slot.key}.{label}.{version}"
