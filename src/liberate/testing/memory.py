@@ -102,6 +102,8 @@ class Shelf:
     def put(self, collection: Collection, item: str, body: bytes, **described: Any) -> Item:
         """Add an item, or replace it: other bytes are another version. `described` are fields of Item.
 
+        Its kind is the collection's, unless `kind` says otherwise: the files of a room.
+
         What has FileFacts with folder=True is a folder: see also folder().
         """
         self._clock += 1
@@ -113,7 +115,7 @@ class Shelf:
                 values |= {"version": "", "size": None}
         elif isinstance(facts, MailFacts):
             values.setdefault("facts_version", facts.dump())
-        made = Item(item, collection.kind, **values)
+        made = Item(item, values.pop("kind", collection.kind), **values)
         entries = self._collections[collection.id].entries
         entries.pop(item, None)  # so that what changed last is listed last
         entries[item] = _Entry(made, body, self._clock)
