@@ -160,6 +160,7 @@ def _with_folders() -> sa.Select[Any]:
             places.c.path.label("to_path"),
             places.c.role.label("to_role"),
             slices.c.path.label("from_path"),
+            slices.c.kind.label("from_kind"),
             places.c.folder.label("to_folder"),
             places.c.place.label("to_place"),
         )
@@ -173,7 +174,7 @@ def _folder(row: Any) -> str:
 
     Of a tree of files it is the folder's path at the destination, which differs by illegal characters only.
     """
-    if row.to_folder:
+    if row.to_folder and row.from_kind != Kind.CHAT:
         return str(row.to_place or "")
     path = json.loads(row.to_path or "[]") or ([row.to_role.capitalize()] if row.to_role else [])
     return "/".join(path or json.loads(row.from_path))
@@ -196,7 +197,7 @@ def _renamed_files(db: sa.Connection, account: int) -> Iterator[Renamed]:
         sa.select(items.c.label, items.c.name, places.c.place)
         .join(places, items.c.place == places.c.id)
         .where(items.c.account == account, items.c.kind == Kind.FILE, items.c.state.in_(DONE))
-        .where(items.c.label != items.c.name, items.c.label != "")
+        .where(items.c.label != items.c.name, items.c.label != "", items.c.name != "")
         .order_by(items.c.id)
         .limit(2 * LISTED)
     )

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
+from liberate.chat_job import ChatRun
 from liberate.closing import Closing
 from liberate.connector import Collection, Destination, Kind, Source, Spacious, Surveys
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
@@ -398,8 +399,15 @@ class Engine:
             raise TransientError("Another worker has this slice.", retry_after=1.0)
         self._claims[id(claim)] = claim
         opened.kind = claim.collection.kind
-        turn = TreeRun if claim.collection.kind is Kind.FILE else SliceRun
-        run = turn(self._desk(work.move), opened, claim)
+        desk = self._desk(work.move)
+        run: SliceRun
+        match claim.collection.kind:
+            case Kind.FILE:
+                run = TreeRun(desk, opened, claim)
+            case Kind.CHAT:
+                run = ChatRun(desk, opened, claim, self._directory)
+            case _:
+                run = SliceRun(desk, opened, claim)
         try:
             finished = run.run(listing=listing)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from liberate.chat import ChatFacts
 from liberate.connector import Kind
 from liberate.files import FileFacts
 from liberate.mail import MailFacts
@@ -19,4 +20,8 @@ def load_facts(kind: Kind, text: str | None) -> Any:
     return _FORMS[kind].load(text) if kind in _FORMS and text is not None else None
 
 
-_FORMS: dict[Kind, type[MailFacts] | type[FileFacts]] = {Kind.MAIL: MailFacts, Kind.FILE: FileFacts}
+_FORMS: dict[Kind, type[MailFacts] | type[FileFacts] | type[ChatFacts]] = {
+    Kind.MAIL: MailFacts,
+    Kind.FILE: FileFacts,
+    Kind.CHAT: ChatFacts,
+}

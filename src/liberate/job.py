@@ -59,8 +59,7 @@ class SliceRun(Sending):
             self._desk.step("after find")
             for row in rows:
                 receipt = found.get(row.key)
-                # Without digests nothing says that what is there is whole: a stream is sent again, to the same name.
-                if receipt is not None and row.digests:
+                if receipt is not None and self._is_whole(row):
                     self._judge(row, receipt, None)
                 else:
                     missing.append(row)
@@ -69,6 +68,10 @@ class SliceRun(Sending):
             self._send(missing)
             if self._stopping():
                 return
+
+    def _is_whole(self, row: Row) -> bool:
+        """Whether it can be told that what is there is whole: a stream without digests goes again, to the same name."""
+        return bool(row.digests)
 
     def _resume(self) -> None:
         """Send what was listed in an earlier turn, and what the plan left behind then and takes along now."""
@@ -188,13 +191,23 @@ class SliceRun(Sending):
                         changed.append((key, entry))
         rows += self._new_copies(changed)
         if rows and claim.collection.kind is not Kind.MAIL:
-            name_items(rows, self._ledger, self._ends.places.rules)
-        if rows or skipped or changed or gone or again or (cursor is not None and cursor != claim.cursor):
-            self._ledger.listed(claim, rows, skipped, changed, gone, cursor, again)
-            self.relisted = self.relisted or bool(rows or skipped or changed or gone or again)
-        self._send([*rows, *again])
+            self._name(rows)
+        replaced = self._to_replace()
+        news = bool(rows or skipped or changed or gone or again or replaced)
+        if news or (cursor is not None and cursor != claim.cursor):
+            self._ledger.listed(claim, rows, skipped, changed, gone, cursor, again, replaced)
+            self.relisted = self.relisted or news
+        self._send([*rows, *again, *replaced])
         if changed:
             self._update()
+
+    def _name(self, rows: Sequence[Row]) -> None:
+        """Give new rows names that are legal and unique in their places."""
+        name_items(rows, self._ledger, self._ends.places.rules)
+
+    def _to_replace(self) -> list[Row]:
+        """Rows whose items the source changed, and that stand at the destination as they were."""
+        return []
 
     def _add(self, key: str, item: Item, rows: list[Row]) -> None:
         """A row for a new item, and one for each copy its labels ask for."""
@@ -248,7 +261,7 @@ class SliceRun(Sending):
         out: list[Row] = []
         if not changed:
             return out
-        have = self._ledger.originals([key for key, _ in changed], self._claim.collection.kind)
+        have = self._ledger.originals([key for key, _ in changed])
         for key, item in changed:
             placed = self._placement(item)
             old = have.get(key)

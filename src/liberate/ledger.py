@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from liberate.connector import Cursor, Evidence, Item, Kind, Place, Skipped
 from liberate.facts import dump_facts, load_facts
 from liberate.ledger_accounts import Accounts
+from liberate.ledger_rooms import Rooms
 from liberate.ledger_rows import (
     DONE,
     INSERTED,
@@ -71,7 +72,7 @@ _REFUSED = _update("state", "code", "why", "todo", "kept")
 _VERIFIED = _update("tier", "state", "evidence")
 
 
-class Ledger(Accounts, Trees, SharesOfLedger):
+class Ledger(Accounts, Trees, Rooms, SharesOfLedger):
     """The ledger of one job, in SQLite or PostgreSQL. Thread-safe; open one a process."""
 
     def known(self, keys: Sequence[str]) -> dict[str, tuple[str, str, State, int | None]]:
@@ -173,7 +174,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
         )
         with self._reading() as db:
             found = db.execute(query).all()
-        return [row_from(row, claim.collection.kind) for row in found], (found[-1].id if found else after)
+        return [row_from(row) for row in found], (found[-1].id if found else after)
 
     def left_behind(self, claim: Claim, after: int = 0, limit: int = PAGE) -> tuple[list[Row], int]:
         """The next rows of the slice that a policy of the plan left behind, and where to go on."""
@@ -185,7 +186,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
         )
         with self._reading() as db:
             found = db.execute(query).all()
-        return [row_from(row, claim.collection.kind) for row in found], (found[-1].id if found else after)
+        return [row_from(row) for row in found], (found[-1].id if found else after)
 
     def pending(self, claim: Claim, limit: int = PAGE) -> list[Pending]:
         """Written rows whose facts changed at the source since, in the order they were listed first."""
@@ -199,7 +200,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
         with self._reading() as db:
             return [
                 Pending(
-                    row_from(row, kind),
+                    row_from(row),
                     load_facts(kind, row.pending_facts),
                     row.pending_version,
                     row.label if row.pending_label is None else row.pending_label,
@@ -358,13 +359,13 @@ class Ledger(Accounts, Trees, SharesOfLedger):
             .order_by(items.c.id)
         )
         with self._reading() as db:
-            return [row_from(row, claim.collection.kind) for row in db.execute(query)]
+            return [row_from(row) for row in db.execute(query)]
 
-    def copies_of(self, key: str, kind: Kind) -> list[Row]:
+    def copies_of(self, key: str) -> list[Row]:
         """The copies of an item that stand at the destination."""
         query = sa.select(*ROW_COLUMNS).where(items.c.copy_of == key, items.c.state.in_(DONE)).order_by(items.c.id)
         with self._reading() as db:
-            return [row_from(row, kind) for row in db.execute(query)]
+            return [row_from(row) for row in db.execute(query)]
 
     def unproven(self, claim: Claim, limit: int = PAGE) -> list[Row]:
         """Written rows of the slice that were never read back."""
@@ -375,7 +376,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
             .limit(limit)
         )
         with self._reading() as db:
-            return [row_from(row, claim.collection.kind) for row in db.execute(query)]
+            return [row_from(row) for row in db.execute(query)]
 
     def names_in(self, place: int, folded: Sequence[str]) -> set[str]:
         """Of these names, each as fold() gives it, those that items in this place have."""
@@ -396,13 +397,13 @@ class Ledger(Accounts, Trees, SharesOfLedger):
                 out.update((place, folded) for place, folded in db.execute(_NAMES, asked).all())
         return out & set(wanted)
 
-    def originals(self, keys: Sequence[str], kind: Kind) -> dict[str, Row]:
+    def originals(self, keys: Sequence[str]) -> dict[str, Row]:
         """The rows of these keys."""
         out: dict[str, Row] = {}
         with self._reading() as db:
             for some in pages(keys):
                 for row in db.execute(sa.select(*ROW_COLUMNS).where(items.c.key.in_(some))):
-                    out[row.key] = row_from(row, kind)
+                    out[row.key] = row_from(row)
         return out
 
     def taken(self, place: int, receipts: Sequence[str]) -> set[str]:
@@ -430,7 +431,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
     def to_verify(self, account: int, after: int = 0, limit: int = PAGE) -> tuple[list[tuple[Row, Place]], int]:
         """The next rows that stand at the destination, with their places, in the order they were listed."""
         query = (
-            sa.select(*ROW_COLUMNS, items.c.id, items.c.kind, places.c.place.label("where"))
+            sa.select(*ROW_COLUMNS, items.c.id, places.c.place.label("where"))
             .join(places, items.c.place == places.c.id)
             .where(items.c.account == account, items.c.state.in_(DONE), items.c.id > after)
             .order_by(items.c.id)
@@ -438,7 +439,7 @@ class Ledger(Accounts, Trees, SharesOfLedger):
         )
         with self._reading() as db:
             found = db.execute(query).all()
-        out = [(row_from(row, Kind(row.kind)), Place(row.where)) for row in found]
+        out = [(row_from(row), Place(row.where)) for row in found]
         return out, (found[-1].id if found else after)
 
     def verified(self, results: Sequence[tuple[Row, str]], evidence: Evidence = Evidence.READ_BACK) -> None:

@@ -131,11 +131,14 @@ def key_of(account: str, collection: str, item: str, part: str = "") -> str:
 ROW_COLUMNS = tuple(
     items.c[name]
     for name in (
-        "key", "item", "part", "version", "facts", "facts_version", "label", "item_size", "modified",
+        "key", "kind", "item", "part", "version", "facts", "facts_version", "label", "item_size", "modified",
         "repeatable", "refs", "state", "place", "name", "mark", "size", "sha256", "forms", "receipt",
         "receipt_size", "evidence", "tier", "attempts", "copy_of", "said", "receipt_version", "receipt_place", "upload",
     )
 )  # fmt: skip
+
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 def pages(keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -209,14 +212,15 @@ def skipped_line(claim: Claim, key: str, reason: Skipped) -> dict[str, Any]:
     return inserted(claim, row)
 
 
-def row_from(found: Any, kind: Kind, prefix: str = "") -> Row:
-    """The row in a result that holds ROW_COLUMNS, their names prefixed."""
+def row_from(found: Any) -> Row:
+    """The row in a result that holds ROW_COLUMNS."""
     values = found._mapping
     (
-        key, item, part, version, facts, facts_version, label, item_size, modified, repeatable, refs, state, place,
-        name, mark, size, sha256, forms, receipt, receipt_size, evidence, tier, attempts, copy_of, said,
+        key, kind_name, item, part, version, facts, facts_version, label, item_size, modified, repeatable, refs, state,
+        place, name, mark, size, sha256, forms, receipt, receipt_size, evidence, tier, attempts, copy_of, said,
         receipt_version, receipt_place, upload,
-    ) = (values[prefix + column.name] for column in ROW_COLUMNS)  # fmt: skip
+    ) = (values[column.name] for column in ROW_COLUMNS)  # fmt: skip
+    kind = _KINDS[kind_name]
     digests = {"sha256": sha256} if sha256 else {}
     if forms:
         digests.update(json.loads(forms))

@@ -51,8 +51,9 @@ places = sa.Table(  # also the table of names: what a folder is called here and 
     sa.Column("role", _Text, nullable=False),  # "" for none
     sa.Column("name", _Text, nullable=False),  # legal path, JSON
     sa.Column("place", _Text),  # the destination's word for it, once made
-    sa.Column("folder", _Text, nullable=False, server_default=""),  # key of the item that it is; "" if named by path
+    sa.Column("folder", _Text, nullable=False, server_default=""),  # key of the item, or id of the room, that it is
     sa.Column("undated", _Bool, nullable=False, server_default=sa.false()),  # its time has to be set (again)
+    sa.Column("closed", _Text),  # of a room: digest of what it was when its last things were done
     sa.UniqueConstraint("account", "path", "role", "folder"),
 )
 

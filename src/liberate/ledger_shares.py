@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from liberate.connector import Kind, Place
+from liberate.connector import Place
 from liberate.errors import ItemError
 from liberate.files import Grant, Role
 from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Row, State, row_from
@@ -92,8 +92,7 @@ class SharesOfLedger(Store):
         )
         with self._reading() as db:
             return [
-                ToShare(row.number, _grant(row.grant), row_from(row, Kind.FILE), Place(row.where))
-                for row in db.execute(query)
+                ToShare(row.number, _grant(row.grant), row_from(row), Place(row.where)) for row in db.execute(query)
             ]
 
     def count_shares(self, account: int) -> int:

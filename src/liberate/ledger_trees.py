@@ -178,7 +178,7 @@ class Trees(Slices):
             .order_by(items.c.id)
         )
         with self._reading() as db:
-            return [row_from(row, claim.collection.kind) for row in db.execute(query)]
+            return [row_from(row) for row in db.execute(query)]
 
     # Gone ----------------------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ class Trees(Slices):
             .order_by(items.c.id.desc())
         )
         with self._reading() as db:
-            return [(row_from(row, Kind.FILE), Place(row.where)) for row in db.execute(query)]
+            return [(row_from(row), Place(row.where)) for row in db.execute(query)]
 
     def removed(self, account: int, keys: Iterable[str], code: str, why: str, todo: str = "") -> None:
         """Record that items were taken from the destination again, and why; their names are free."""
@@ -266,7 +266,7 @@ class Trees(Slices):
     def to_undo(self, account: int, before: int | None = None) -> tuple[list[tuple[Row, Place, Kind]], int]:
         """The next rows that stand at the destination, what was listed last first, and where to go on."""
         query = (
-            sa.select(*ROW_COLUMNS, items.c.id, items.c.kind, places.c.place.label("where"))
+            sa.select(*ROW_COLUMNS, items.c.id, places.c.place.label("where"))
             .join(places, items.c.place == places.c.id)
             .where(items.c.account == account, items.c.state.in_(DONE))
             .order_by(items.c.id.desc())
@@ -276,7 +276,7 @@ class Trees(Slices):
             query = query.where(items.c.id < before)
         with self._reading() as db:
             found = db.execute(query).all()
-        out = [(row_from(row, Kind(row.kind)), Place(row.where or ""), Kind(row.kind)) for row in found]
+        out = [(row_from(row), Place(row.where or ""), Kind(row.kind)) for row in found]
         return out, (found[-1].id if found else 0)
 
     def undone(self, account: int, keys: Iterable[str]) -> None:
@@ -324,7 +324,7 @@ class Trees(Slices):
             wanted = {place[:end] for place in marked for end in _ends(place)}
             found = [row for row in db.execute(query) if row.there in wanted]
             found.sort(key=lambda row: row.there.count("/"), reverse=True)
-            return [(row_from(row, Kind.FILE), Place(row.where)) for row in found if row.state in DONE]
+            return [(row_from(row), Place(row.where)) for row in found if row.state in DONE]
 
     def dated(self, account: int) -> None:
         """Record that every folder of the account has its time."""
@@ -347,7 +347,7 @@ class Trees(Slices):
             .limit(limit)
         )  # fmt: skip
         with self._reading() as db:
-            return [(row_from(row, Kind.FILE), Place(row.where)) for row in db.execute(query)]
+            return [(row_from(row), Place(row.where)) for row in db.execute(query)]
 
     def noted(self, keys: Iterable[str]) -> None:
         """Record that these items have their comments, or that they cannot."""

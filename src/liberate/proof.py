@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from liberate.connector import Destination, Evidence, Kind, Place, ReadsBack, Receipt
+from liberate.chat_proof import is_told, recalled
+from liberate.connector import Destination, Evidence, Kind, Place, ReadsBack, Recalls, Receipt
 from liberate.errors import ItemError
 from liberate.ledger_rows import Row
 from liberate.mail import Fingerprint, Sameness, fingerprint
@@ -49,6 +50,9 @@ def read_back(destination: Destination, rows: Iterable[tuple[Row, Place]]) -> It
     """
     left = iter(rows)
     while some := list(islice(left, _TOGETHER)):
+        if isinstance(destination, Recalls):
+            yield from recalled(destination, [one for one in some if is_told(destination, one[0])])
+            some = [one for one in some if not is_told(destination, one[0])]
         if isinstance(destination, ReadsBack):
             yield from _together(destination, some)
         else:

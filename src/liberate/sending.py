@@ -24,7 +24,7 @@ from liberate.connector import (
     WritesMany,
 )
 from liberate.errors import IntegrityError, ItemError, LiberateError
-from liberate.ledger_rows import DONE, PAGE, WITHOUT_ORIGINAL, Refusal, Row, State
+from liberate.ledger_rows import DONE, PAGE, WITHOUT_ORIGINAL, Pending, Refusal, Row, State
 from liberate.mail import fingerprint
 from liberate.proof import found_in
 from liberate.turn import Turn
@@ -246,7 +246,7 @@ class Sending(Turn):
 
     def _copy(self, rows: Sequence[Row]) -> None:
         """Put items that are there into further places, without their bytes where the destination can."""
-        originals = self._ledger.originals([row.copy_of or "" for row in rows], self._claim.collection.kind)
+        originals = self._ledger.originals([row.copy_of or "" for row in rows])
         destination = self._ends.destination
         ready: dict[tuple[int | None, int | None], list[tuple[Row, Row]]] = {}
         again: list[Row] = []
@@ -289,6 +289,9 @@ class Sending(Turn):
 
     # Facts that changed --------------------------------------------------------------------------
 
+    def _retell(self, pending: Sequence[Pending]) -> None:
+        """Note what rows are recognised by from now on, where new facts change that."""
+
     def _update(self) -> None:
         """Bring changed flags and labels to what is already there."""
         while pending := self._ledger.pending(self._claim, PAGE):
@@ -298,12 +301,13 @@ class Sending(Turn):
                 for one in pending:
                     row = one.row
                     fresh = replace(row.item, facts=one.facts, facts_version=one.version)
-                    for there in (row, *self._ledger.copies_of(row.key, row.item.kind)):
+                    for there in (row, *self._ledger.copies_of(row.key)):
                         slot = self._slot(replace(there, item=fresh))
                         receipt = Receipt(there.receipt or "", slot.place, there.receipt_size)
                         changes.append(Change(slot, receipt, self._facts(row.item)))
                 for _slot, _outcome in destination.update(changes):
                     pass  # what its owner deleted there stays deleted
+            self._retell(pending)
             self._ledger.updated(self._claim, pending)
             self.progressed = True
             if self._stopping():

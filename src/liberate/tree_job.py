@@ -120,7 +120,7 @@ class TreeRun(HistorySending, SliceRun):
         sorted_out = _Sorted()
         known = self._ledger.known(list(keys))
         told_anew = [key for key, entry in keys.items() if self._is_news(key, entry, known.get(key))]
-        rows = self._ledger.originals(told_anew, claim.collection.kind) if told_anew else {}
+        rows = self._ledger.originals(told_anew) if told_anew else {}
         for key, entry in keys.items():
             if key not in known or key in rows:
                 self._sort(key, entry, rows.get(key), sorted_out)
@@ -146,7 +146,7 @@ class TreeRun(HistorySending, SliceRun):
 
     def _catch_up(self, rows: Sequence[Row]) -> None:
         """Let rows know what moving them has changed."""
-        now = self._ledger.originals([row.key for row in rows], self._claim.collection.kind) if rows else {}
+        now = self._ledger.originals([row.key for row in rows]) if rows else {}
         for row in rows:
             there = now[row.key]
             row.place_id, row.name, row.receipt_place = there.place_id, there.name, there.receipt_place

@@ -1,0 +1,207 @@
+"""One slice of chat carried out: a room is opened, told message by message in its order, and closed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from liberate.body import whole
+from liberate.chat import Author, ChatFacts, Message, Room
+from liberate.chat_proof import REACTIONS, expected, reactions_of
+from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Place, Recalls, Receipt, Slot
+from liberate.errors import AccountError, ItemError
+from liberate.job import SliceRun
+from liberate.ledger_rows import DONE, Claim, Pending, Row, State, key_of
+from liberate.people import same_name
+from liberate.proof import found_in
+from liberate.sharing import Directory
+from liberate.turn import Desk, Ends
+
+_REMEMBERED = 10_000  # receipts of messages and files that later ones may name
+_LONGEST = 64 << 20  # bytes of one message
+
+
+class ChatRun(SliceRun):
+    """One worker's turn at one room."""
+
+    def __init__(self, desk: Desk, ends: Ends, claim: Claim, directory: Directory) -> None:
+        super().__init__(desk, ends, claim)
+        self._directory = directory
+        self._room = self._ledger.room(claim)
+        self._opened: Place | None = None
+        self._arrived: dict[str, Receipt | None] = {}  # by key: what this turn knows of them
+        self._replaced: list[Row] = []
+
+    def run(self, *, listing: bool = True) -> bool:
+        """As SliceRun.run; a room that is all there is closed, if anything came or it is another than it was."""
+        if not super().run(listing=listing):
+            return False
+        try:
+            room = self._source.room(self._claim.collection)
+        except ItemError:
+            return True  # the source has it no more: what moved stays as it is
+        digest = _digest(room)
+        if self._room.closed != digest and (self._room.place is not None or self._opened is not None):
+            self._ledger.renew(self._claim)
+            place = self._open()
+            pinned = self._receipts(room.pins)
+            self._keeper.close_room(place, room, pinned)
+            self._ledger.room_closed(self._claim, self._room, digest)
+            self.progressed = True
+        return True
+
+    # The two ends --------------------------------------------------------------------------------
+
+    @property
+    def _source(self) -> HasRooms:
+        source = self._ends.source
+        if not isinstance(source, HasRooms):
+            raise AccountError("no-rooms", "This source cannot tell what its rooms are.", "Choose another source.")
+        return source
+
+    @property
+    def _keeper(self) -> KeepsRooms:
+        destination = self._ends.destination
+        if not isinstance(destination, KeepsRooms):
+            raise AccountError("no-rooms", "This destination keeps no rooms of chat.", "Choose another destination.")
+        return destination
+
+    def _open(self) -> Place:
+        """The room's place; it is opened before the first use of it in this turn."""
+        if self._opened is None:
+            room = self._source.room(self._claim.collection)
+            place = self._keeper.open_room(room, _Cast(self._source, self._directory))
+            if place != self._room.place or self._room.closed is not None:
+                self._ledger.room_opened(self._claim, self._room, place)
+            self._opened = place
+        return self._opened
+
+    def _place(self, number: int | None) -> Place:
+        return self._open()
+
+    # Listing -------------------------------------------------------------------------------------
+
+    def _add(self, key: str, item: Item, rows: list[Row]) -> None:
+        rows.append(Row(key, item, "", State.LISTED, self._room.number))
+
+    def _name(self, rows: Sequence[Row]) -> None:
+        """What is said has no names."""
+
+    def _changed(self, key: str, item: Item, state: State, rows: list[Row], again: list[Row]) -> None:
+        if state not in DONE:
+            self._reconsider(key, item, rows, again)
+            return
+        if item.kind is not Kind.CHAT:
+            return  # a file that people can see is not changed behind their backs
+        row = self._ledger.originals([key])[key]
+        row.item = replace(item, facts=row.item.facts, facts_version=row.item.facts_version)
+        row.state, row.size, row.digests = State.LISTED, None, {}
+        self._replaced.append(row)
+
+    def _to_replace(self) -> list[Row]:
+        replaced, self._replaced = self._replaced, []
+        return replaced
+
+    # Sending -------------------------------------------------------------------------------------
+
+    def _send(self, rows: Sequence[Row]) -> None:
+        """Files first: what is said after them names them, and they are not seen before."""
+        rows = [row for row in rows if row.state in (State.LISTED, State.INTENDED)]
+        if not rows or self._stopping():
+            return
+        self._open()
+        self._write([row for row in rows if row.item.kind is Kind.FILE])
+        if not self._stopping():
+            self._write([row for row in rows if row.item.kind is not Kind.FILE])
+
+    def _slot(self, row: Row) -> Slot:
+        slot = super()._slot(row)
+        before = None
+        if row.receipt is not None and row.state not in DONE:
+            before = Receipt(row.receipt, slot.place, row.receipt_size, version=row.receipt_version)
+        return replace(slot, refs=self._receipts(row.item.refs) if row.item.refs else {}, replaces=before)
+
+    def _receipts(self, ids: Sequence[str]) -> dict[str, Receipt]:
+        """Of these ids, what has arrived."""
+        claim = self._claim
+        keys = {key_of(str(claim.account), claim.collection.id, id_): id_ for id_ in ids}
+        unknown = [key for key in keys if self._arrived.get(key) is None]
+        if unknown:
+            if len(self._arrived) > _REMEMBERED:
+                self._arrived.clear()
+                unknown = list(keys)
+            place = self._open()
+            for key, row in self._ledger.originals(unknown).items():
+                if row.receipt is not None and row.state in DONE:
+                    self._arrived[key] = Receipt(row.receipt, place, row.receipt_size, row.digests, row.evidence)
+        return {id_: there for key, id_ in keys.items() if (there := self._arrived.get(key)) is not None}
+
+    def _judge(self, row: Row, receipt: Receipt, body: bytes | None, *, measured: bool = False) -> None:
+        destination = self._ends.destination
+        if row.item.kind is Kind.CHAT and isinstance(destination, Recalls):
+            message = self._message(row, body)
+            arrived = self._receipts(row.item.refs)
+            told = expected(message, arrived, lambda author: destination.called(receipt.place, author))
+            row.digests = {**row.digests, **told}
+            measured = True
+        super()._judge(row, receipt, body, measured=measured)
+        self._arrived[row.key] = receipt
+
+    def _message(self, row: Row, body: bytes | None) -> Message:
+        if body is None:
+            body = whole(self._ends.source.read(row.item), _LONGEST)
+        if body is None:
+            raise ItemError("too-large", "A message of more than 64 MiB is none.")
+        return Message.load(body)
+
+    def _is_whole(self, row: Row) -> bool:
+        """Whether it is known what the row's bytes are: those that went as a stream are read once more for that."""
+        if not row.digests:
+            try:
+                row.digests = found_in(self._ends.source.read(row.item), row.item.kind)
+            except ItemError:
+                return False
+        return True
+
+    # Facts that changed --------------------------------------------------------------------------
+
+    def _retell(self, pending: Sequence[Pending]) -> None:
+        destination = self._ends.destination
+        if not isinstance(destination, Recalls):
+            return
+        rows = []
+        for one in pending:
+            if isinstance(one.facts, ChatFacts) and one.row.item.kind is Kind.CHAT:
+                now = reactions_of(one.facts.reactions, lambda author: destination.called(self._open(), author))
+                one.row.digests = {**one.row.digests, REACTIONS: now}
+                rows.append(one.row)
+        self._ledger.retold(self._claim, rows)
+
+
+class _Cast:
+    """Who is who: the source's word, and the people table's by address or id."""
+
+    def __init__(self, source: HasRooms, directory: Directory) -> None:
+        self._source = source
+        self._directory = directory
+        self._known: dict[str, Author] = {}
+
+    def author(self, id_: str) -> Author:
+        found = self._known.get(id_)
+        if found is None:
+            found = self._known[id_] = self._source.author(id_)
+        return found
+
+    def user(self, id_: str) -> str | None:
+        author = self.author(id_)
+        for name in (author.email, author.id):
+            if name and (user := self._directory.people.get(same_name(name))) is not None:
+                return user
+        return None
+
+
+def _digest(room: Room) -> str:
+    """What changes when the room does."""
+    return hashlib.sha256(json.dumps(asdict(room), sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()
