@@ -114,7 +114,7 @@ class Job:
     bodies: list[tuple[Item, bytes]]
     marks: dict[str, str | None] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    place: Place = Place("")
+    place: Place = field(default_factory=lambda: Place(""))
 
     def run(self, destination: Any, *, many: bool = True, forget: bool = False) -> None:
         """Bring everything there; with `forget`, as one that has lost its ledger and looks before it writes."""
@@ -240,11 +240,11 @@ class RoomContract:
 
     # What was said -------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("name", BLOCKS)
-    def test_a_text_is_recalled_as_it_was_said(
-        self, open_rooms: OpenRooms, room: Room, users: Mapping[str, str], name: str
+    def test_texts_are_recalled_as_they_were_said(
+        self, open_rooms: OpenRooms, room: Room, users: Mapping[str, str]
     ) -> None:
-        job = self._job(room, users, item(say(0, blocks=BLOCKS[name])))
+        messages = [replace(say(number, blocks=BLOCKS[name]), id=name) for number, name in enumerate(BLOCKS)]
+        job = self._job(room, users, *map(item, messages))
         with open_rooms() as destination:
             job.run(destination)
             self._agree(destination, job)
