@@ -1,4 +1,4 @@
-"""A message as the events it becomes, in their order: text, then files, then what is shown to the room besides. Pure."""
+"""A message as the events it becomes, in their order: texts, then files, then what the room is shown besides. Pure."""
 
 from __future__ import annotations
 

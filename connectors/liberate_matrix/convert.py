@@ -29,7 +29,7 @@ from liberate.chat import (
 )
 
 BUDGET = 60_000
-"""Bytes of an event's content in canonical JSON: the whole event may have 65,536, its hashes and signatures included."""
+"""Bytes of an event's content in canonical JSON: the whole event, with hashes and signatures, may have 65,536."""
 
 _DEEPEST = 20  # blocks in blocks; what lies deeper is shown as plain text. Clients take a hundred elements.
 # https://spec.matrix.org/latest/client-server-api/#mroommessage-msgtypes: what a link may begin with

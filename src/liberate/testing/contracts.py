@@ -18,15 +18,19 @@ import pytest
 
 from liberate.testing.crash import Trial, survives
 from liberate.testing.destination_contract import DestinationContract, OpenDestination
+from liberate.testing.room_contract import OpenRooms, RoomContract, Said
 from liberate.testing.source_contract import OpenSource, SourceContract
 from liberate.testing.tree_contract import Owner, TreeDestinationContract
 
 __all__ = [
     "DestinationContract",
     "OpenDestination",
+    "OpenRooms",
     "OpenSource",
     "Owner",
     "PairContract",
+    "RoomContract",
+    "Said",
     "SourceContract",
     "TreeDestinationContract",
 ]

@@ -1,0 +1,163 @@
+"""A writer that dies at any of its requests, and a homeserver that does: the next run sets everything right."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from liberate_matrix.destination import MatrixDestination
+from liberate_matrix.sandbox import Synapse
+from liberate_matrix.settings import MatrixSettings
+from matrix_kit import Company, Reader
+
+from liberate.chat import File, Paragraph, Reaction, RoomKind, Text
+from liberate.errors import TransientError
+from liberate.testing.crash import Countdown, Crash, Step, crash_at
+from liberate.testing.room_contract import THUMB, Job, file, item, say
+
+TORTURE = bool(os.environ.get("LIBERATE_TORTURE"))
+
+
+def conversation() -> list[Any]:
+    """What becomes several requests each: parts, files, reactions, threads with and without a beginning."""
+    long = (Paragraph((Text("a long text\n" * 6000),)),)
+    return [
+        item(say(0, reactions=(Reaction(THUMB, ("U2", "U3")),))),
+        item(say(1, author="U3", blocks=long)),
+        file("F1", b"notes\n"),
+        item(say(2, thread="m0001", files=(File("F1", "notes.txt"), File("", "lost.txt", why="It is lost.")))),
+        item(say(3, author="U2", thread="lost", broadcast=True)),
+        item(say(4, author="B1", kind="notice")),
+    ]
+
+
+@dataclass
+class Trial:
+    """A job in a workspace of its own, with what an ordinary member sees of it afterwards."""
+
+    synapse: Synapse
+    settings: MatrixSettings
+    kind: RoomKind = RoomKind.PUBLIC
+
+    def __post_init__(self) -> None:
+        self.company = Company(self.synapse)
+        room = self.company.room(self.kind, pins=("m0000",), archived=True, members=("U1", "U2", "U3"))
+        # Equal names would make the addresses of later rooms differ from those of the first.
+        self.job = Job(replace(room, name=self.company.tag if room.name else ""), self.company, conversation())
+
+    def run(self, step: Step | None = None) -> None:
+        with MatrixDestination(self.settings, step=step) as destination:
+            self.job.run(destination)
+
+    def contents(self) -> Any:
+        """What anna sees: the events in their order, members, pins; ids by the order in which they first appear."""
+        anna = Reader(self.synapse, self.company.anna)
+        place = self.job.place
+        events = anna.events(place)
+        said = [one for one in events if one["type"] in ("m.room.message", "m.reaction", "m.room.redaction")]
+        names = {one["event_id"]: f"#{number}" for number, one in enumerate(said)}
+        out = [[one["type"], one["sender"], one["origin_server_ts"], one["content"]] for one in said]
+        state = [
+            [one["type"], one["state_key"], one["content"]]
+            for one in events
+            if one["type"] not in ("m.room.create", "m.space.parent") and "state_key" in one
+        ]
+        last = {(type_, key): content for type_, key, content in state}
+        told = json.dumps([out, sorted(map(json.dumps, last.items()))], sort_keys=True)
+        for old, new in [
+            *names.items(),
+            *((self.job.key(one), one.id) for one, _ in self.job.bodies),
+            *((receipt.id, id_) for id_, receipt in self.job.receipts.items() if receipt.id.startswith("mxc:")),
+            (self.company.tag.upper(), "TAG"),
+            (self.company.tag, "TAG"),
+        ]:
+            told = told.replace(old, new)
+        space = json.loads(told)[1]
+        return json.loads(told)[0], [one for one in space if "m.room.join_rules" not in one]
+
+    def check(self, wanted: Any, told: str) -> None:
+        assert self.contents() == wanted, told
+        for member in (self.company.anna, self.company.ben):
+            assert Reader(self.synapse, member).unread(self.job.place) == {
+                "notification_count": 0,
+                "highlight_count": 0,
+            }, told
+
+
+def forget_transactions(synapse: Synapse) -> None:
+    """A day later: the homeserver knows no transaction any more, in its memory or in its database."""
+    synapse.kill()
+    with sqlite3.connect(synapse.folder / "homeserver.db") as database:
+        database.execute("DELETE FROM event_txn_id_device_id")
+    database.close()
+    synapse.start()
+
+
+@pytest.mark.parametrize("kind", [RoomKind.PUBLIC, RoomKind.DIRECT])
+@pytest.mark.timeout(3000)
+def test_a_writer_that_dies_at_any_request_is_set_right_by_the_next_run(
+    synapse: Synapse, settings: MatrixSettings, kind: RoomKind
+) -> None:
+    steps: list[str] = []
+    clean = Trial(synapse, settings, kind)
+    clean.run(steps.append)
+    wanted = clean.contents()
+    clean.run()
+    clean.check(wanted, "after a second run")
+    assert {"after PUT send", "after POST create", "after PUT upload", "after POST createRoom"} <= set(steps)
+    changing = [number for number, what in enumerate(steps) if what.startswith("after ")]
+    for number in changing if TORTURE else changing[:: 7 if kind is RoomKind.PUBLIC else 11]:
+        trial = Trial(synapse, settings, kind)
+        told = f"after a crash at step {number} ({steps[number]})"
+        with pytest.raises(Crash):
+            trial.run(crash_at(number))
+        trial.run()
+        trial.check(wanted, told)
+
+
+@pytest.mark.parametrize("after", [3, 6, 8])
+def test_a_homeserver_that_dies_and_forgets_its_transactions_gets_nothing_twice(
+    synapse: Synapse, settings: MatrixSettings, after: int
+) -> None:
+    clean = Trial(synapse, settings)
+    clean.run()
+    wanted = clean.contents()
+    trial = Trial(synapse, settings)
+    sent = 0
+
+    def die(what: str) -> None:
+        nonlocal sent
+        sent += what == "after PUT send"
+        if sent == after:
+            synapse.kill()  # it has the event, and its answer came: but nobody is told of it
+            raise Crash(what)
+
+    with pytest.raises(Crash):
+        trial.run(die)
+    forget_transactions(synapse)
+    trial.run()
+    trial.check(wanted, f"after {after} events")
+
+
+def test_a_homeserver_that_is_gone_for_a_while_is_told_as_that(synapse: Synapse, settings: MatrixSettings) -> None:
+    trial = Trial(synapse, settings)
+    clean = Trial(synapse, settings)
+    clean.run()
+    steps = Countdown(40)
+
+    def die(what: str) -> None:
+        with suppress(Crash):
+            steps(what)
+            return
+        synapse.kill()
+
+    with pytest.raises(TransientError):
+        trial.run(die)
+    synapse.start()
+    trial.run()
+    trial.check(clean.contents(), "after a while")
