@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from liberate.connector import Account, Connector, Destination, Endpoint, Kind, Source
 from liberate.errors import PlanError
 from liberate.settings import Settings
 from liberate_local import gmail_labels
+from liberate_local.chat_archive import ChatArchive
 from liberate_local.files_source import FilesSource
 from liberate_local.folder_destination import FolderDestination
 from liberate_local.maildir import MaildirSource
@@ -64,6 +66,23 @@ class EmlSettings(_Local):
     folder: str | None = Field(
         default=None, description="what the mailbox of the outermost folder is called; by default as that folder"
     )
+
+
+class ChatArchiveSettings(_Local):
+    """A folder with the messages of a workspace as JSON lines, and as pages to read and search."""
+
+    timezone: str = Field(
+        default="UTC", description='whose times the pages show, as in the IANA database: "Europe/Stockholm"'
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, KeyError, OSError) as error:
+            raise ValueError(f"no time zone is called {name!r}; an example of one: Europe/Stockholm") from error
+        return name
 
 
 class FolderSettings(_Local):
@@ -195,4 +214,24 @@ folder = Connector(
     destination=_destination(_folder_destination),
     schemes=("folder",),
     endpoint=endpoint("folder"),
+)
+
+
+@contextmanager
+def _chat_archive(settings: ChatArchiveSettings, account: Account) -> Iterator[Destination]:
+    archive = ChatArchive(located(settings.path, account), ZoneInfo(settings.timezone), settings.timezone)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+chat_archive = Connector(
+    "chat-archive",
+    "Chat archive",
+    frozenset({Kind.CHAT}),
+    ChatArchiveSettings,
+    destination=_chat_archive,
+    schemes=("chat-archive",),
+    endpoint=endpoint("chat-archive"),
 )
