@@ -1,4 +1,4 @@
-"""A ZIP read where it lies: a directory of half a million entries in a few megabytes, nothing extracted, no name trusted.
+"""A ZIP read where it lies: half a million entries in a few megabytes, nothing extracted, no name trusted.
 
 zipfile keeps some 700 bytes an entry, and a large workspace has one entry for each room and day.
 The format is PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.7 (local header) to 4.3.16.
@@ -59,7 +59,7 @@ class Archive:
         self._offset = array("Q")
         self._packed = array("Q")
         self._size = array("Q")
-        self._crc = array("L")
+        self._crc = array("I")
         self._method = array("B")
         self.refused: list[str] = []  # names that lead out of the archive, or to something that is no file
         self.digest = ""  # of the directory: another export has another one
@@ -105,7 +105,8 @@ class Archive:
                 raise broken(self.path)
             raw = self._exactly(names)
             extra = self._exactly(extras)
-            self._file.seek(notes, os.SEEK_CUR)
+            if notes:
+                self._file.seek(notes, os.SEEK_CUR)
             left -= _CENTRAL.size + names + extras + notes
             digest.update(raw)
             digest.update(struct.pack("<LL", crc, usize))
@@ -146,17 +147,16 @@ class Archive:
             raise broken(self.path)
         (_, _, _, _, count, size, offset, _) = _END.unpack_from(data, at)
         end = length - tail + at
-        if 0xFFFF in (count,) or 0xFFFFFFFF in (size, offset):
-            if end >= _LOCATOR.size:
-                self._file.seek(end - _LOCATOR.size)
-                magic, _, where, _ = _LOCATOR.unpack(self._exactly(_LOCATOR.size))
-                if magic == b"PK\x06\x07":
-                    self._file.seek(where)
-                    found = _END64.unpack(self._exactly(_END64.size))
-                    if found[0] != b"PK\x06\x06":
-                        raise broken(self.path)
-                    count, size, offset = found[7], found[8], found[9]
-                    end = where
+        if (count == 0xFFFF or 0xFFFFFFFF in (size, offset)) and end >= _LOCATOR.size:
+            self._file.seek(end - _LOCATOR.size)
+            magic, _, where, _ = _LOCATOR.unpack(self._exactly(_LOCATOR.size))
+            if magic == b"PK\x06\x07":
+                self._file.seek(where)
+                found = _END64.unpack(self._exactly(_END64.size))
+                if found[0] != b"PK\x06\x06":
+                    raise broken(self.path)
+                count, size, offset = found[7], found[8], found[9]
+                end = where
         shift = end - size - offset
         if shift < 0 or offset + shift + size > length:
             raise broken(self.path)

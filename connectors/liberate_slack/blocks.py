@@ -136,7 +136,7 @@ def _titled(block: dict[str, Any], names: Names) -> Iterator[Block]:
     call = members_of(members_of(block.get("call")).get("v1"))
     url = without_token(clean(block.get("url")) or clean(block.get("title_url")) or clean(call.get("join_url")))
     title = words_of(block) or clean(call.get("name")) or (url if url else "")
-    said = [(Link(url, title),)] if url else [(Text(title),)] if title else []
+    said: list[tuple[Inline, ...]] = [(Link(url, title),)] if url else [(Text(title),)] if title else []
     for name in ("subtitle", "body", "description"):
         if (more := words_of(block.get(name)) or clean(block.get(name))) and more != title:
             said.append((Text(more),))

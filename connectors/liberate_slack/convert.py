@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from liberate.chat import Block, Change, ChatFacts, File, Message, Paragraph, Quote, Reaction, Text
 from liberate_slack.blocks import convert_attachments, convert_blocks, says_something
-from liberate_slack.files import hung
+from liberate_slack.files import hung, why_not
 from liberate_slack.letters import clean, dicts_of, list_of, members_of
 from liberate_slack.mrkdwn import parse
 from liberate_slack.names import Names, message_id
@@ -61,8 +61,7 @@ class Room:
     id: str
     names: Names = field(default_factory=Names)
     pins: frozenset[str] = frozenset()  # the `ts` of pinned messages, where the room lists them
-    token: bool = False  # whether files are fetched with a token of our own
-    local: Callable[[dict[str, Any]], bool] = lambda _file: False  # whether a file's bytes lie in the export
+    why_not: Callable[[dict[str, Any]], str] = why_not  # why a file's bytes are not to be had; "" if they are
     deleted: bool = False  # whether what was deleted or edited comes along as a notice
 
 
@@ -195,13 +194,19 @@ def _blocks(raw: dict[str, Any], names: Names) -> tuple[Block, ...]:
 
 
 def _files(raw: dict[str, Any], room: Room) -> list[File]:
-    files = dicts_of(raw.get("files")) or dicts_of([raw.get("file")])  # one `file`, until 2018
-    return [hung(room.id, one, token=room.token, local=room.local(one)) for one in files]
+    return [hung(room.id, one, room.why_not(one)) for one in raw_files(raw)]
 
 
 def raw_files(raw: dict[str, Any]) -> list[dict[str, Any]]:
     """The file objects of a message."""
-    return dicts_of(raw.get("files")) or dicts_of([raw.get("file")])
+    return dicts_of(raw.get("files")) or dicts_of([raw.get("file")])  # one `file`, until 2018
+
+
+def is_said(raw: dict[str, Any], room: Room) -> bool:
+    """Whether convert() makes a message of it."""
+    if instant(stamp(raw.get("ts"))) is None:
+        return False
+    return not isinstance(_history(raw, clean(raw.get("subtype")), room), NotSaid)
 
 
 def _by_program(raw: dict[str, Any], author: str, subtype: str, names: Names) -> bool:
@@ -220,7 +225,7 @@ def _change(raw: dict[str, Any], subtype: str, names: Names) -> Change | None:
 
 def _history(raw: dict[str, Any], subtype: str, room: Room) -> tuple[Block, ...] | NotSaid | None:
     """What was there before an edit or a deletion: left out, or as a quote; None for a message that stands."""
-    if subtype == "message_deleted" or subtype == "tombstone":
+    if subtype in ("message_deleted", "tombstone"):
         reason = NotSaid("deleted", "It was deleted in Slack.", 'To take along that it was: deleted = "notice".')
     elif subtype in ("message_changed", "message_replied") or raw.get("hidden") is True:
         reason = NotSaid(

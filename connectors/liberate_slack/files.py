@@ -40,8 +40,11 @@ def file_id(room: str, id_: str) -> str:
     return f"{room}/file:{id_}"
 
 
-def why_not(raw: dict[str, Any], *, token: bool, local: bool) -> str:
-    """Why the bytes are not to be had, a sentence; "" if they are. `local`: they lie in the export itself."""
+def why_not(raw: dict[str, Any], *, token: bool = False, local: bool = False) -> str:
+    """Why the bytes are not to be had, a sentence; "" if they are.
+
+    `token`: there is one besides those in links. `local`: the bytes lie in the export itself.
+    """
     mode = clean(raw.get("mode"))
     access = clean(raw.get("file_access"))
     for word in (mode, access):
@@ -69,14 +72,13 @@ def external(raw: dict[str, Any]) -> str:
     return ""
 
 
-def hung(room: str, raw: dict[str, Any], *, token: bool = False, local: bool = False) -> File:
-    """The file as its message names it."""
+def hung(room: str, raw: dict[str, Any], why: str) -> File:
+    """The file as its message names it. `why`: what why_not() says."""
     name = _name(raw)
     kind = clean(raw.get("mimetype"))
     size = _size(raw)
     if link := external(raw):
         return File("", name, kind, size, link)
-    why = why_not(raw, token=token, local=local)
     return File("" if why else file_id(room, clean(raw.get("id"))), name, kind, size, why=why)
 
 

@@ -16,14 +16,13 @@ def clean(value: Any) -> str:
     """The value if it is text, else "". NUL and lone surrogates, which nothing takes, become U+FFFD."""
     if not isinstance(value, str):
         return ""
-    if "\0" in value:
-        value = value.replace("\0", "\ufffd")
-    if not value.isascii():
+    text = value.replace("\0", "\ufffd") if "\0" in value else value
+    if not text.isascii():
         try:
-            value.encode()
+            text.encode()
         except UnicodeEncodeError:
-            value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def clean_deep(value: Any) -> Any:

@@ -20,10 +20,10 @@ _STYLES = {
     "underline": Style.UNDERLINE,
 }
 # Elements of which the words are all that makes sense outside of Slack (docs.slack.dev names them without members).
-_WORDS_ONLY = frozenset(
-    "attachment_mention canvas canvas_message_unfurl citation file list_record salesforce_data_field tag "
-    "work_object_mention workflow_mention".split()
-)
+_WORDS_ONLY = frozenset({
+    "attachment_mention", "canvas", "canvas_message_unfurl", "citation", "file", "list_record",
+    "salesforce_data_field", "tag", "work_object_mention", "workflow_mention",
+})  # fmt: skip
 _SAID_IN = ("text", "fallback", "label", "title", "name", "value", "alt_text", "description", "url")
 
 
