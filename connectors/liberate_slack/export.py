@@ -1,0 +1,294 @@
+"""What an export holds and where: conversations and their folders, people, files. Nothing is extracted.
+
+The layout is that of <https://slack.com/help/articles/220556107>, of exports of whole organisations (teams/NAME/…),
+and of those that slackdump writes.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from liberate.chat import Author, RoomKind
+from liberate.errors import AccountError, ItemError
+from liberate_slack import people
+from liberate_slack.archive import Archive, Limits
+from liberate_slack.convert import stamp
+from liberate_slack.json_array import BrokenJson, elements
+from liberate_slack.letters import clean, clean_deep, dicts_of, list_of, members_of
+
+_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})\.json")
+_ROOMS: dict[str, RoomKind] = {
+    "channels.json": RoomKind.PUBLIC,
+    "groups.json": RoomKind.PRIVATE,
+    "mpims.json": RoomKind.GROUP,
+    "dms.json": RoomKind.DIRECT,
+}
+_PEOPLE = ("users.json", "org_users.json")
+_NAME = re.compile(r"(.+?) Slack export ", re.IGNORECASE)
+_ID = re.compile(r"[CDG][A-Z0-9]{6,}")
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A channel, group or direct message."""
+
+    id: str
+    name: str
+    kind: RoomKind
+    folders: list[str]
+    raw: dict[str, Any] = field(repr=False)  # its line in channels.json
+    team: str = ""  # folder of the workspace it is in, in an export of an organisation
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Ids of its members; empty where the export does not say."""
+        return tuple(dict.fromkeys(clean(one) for one in list_of(self.raw.get("members")) if clean(one)))
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was made."""
+        value = self.raw.get("created")
+        if not isinstance(value, int) or not 0 < value < 1 << 33:
+            return None
+        return datetime.fromtimestamp(value, UTC)
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """The `ts` of pinned messages, those pinned first first."""
+        pins = [one for one in dicts_of(self.raw.get("pins")) if stamp(one.get("id"))]
+        pins.sort(key=lambda one: one["created"] if isinstance(one.get("created"), int) else 0)
+        return tuple(dict.fromkeys(stamp(one["id"]) for one in pins))
+
+    def says(self, what: Literal["topic", "purpose"]) -> str:
+        """Its topic or purpose."""
+        return clean(members_of(self.raw.get(what)).get("value"))
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A folder of day files."""
+
+    days: array[int] = field(default_factory=lambda: array("I"))  # 20260131
+    entries: array[int] = field(default_factory=lambda: array("I"))
+
+
+class Export:
+    """An open export."""
+
+    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+        self._folders: dict[str, _Folder] = {}
+        self._names: dict[int, str] = {}  # of entries that are no day files and may be needed
+        self._files: dict[str, int] = {}  # bytes that slackdump put beside the messages, by the file's id
+        self.broken: list[str] = []  # sentences about what could not be read and is not a day file
+        self.archive = Archive(path, self._keep, limits)
+        try:
+            self._base = self._find_base()
+            self.people: dict[str, Author] = {}
+            self.home = ""
+            self.programs: dict[str, str] = {}  # user ids of programs, by bot id
+            self._read_people()
+            self.conversations = {one.id: one for one in self._find_conversations()}
+        except BaseException:
+            self.archive.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self.archive.close()
+
+    # What is in the ZIP --------------------------------------------------------------------------
+
+    def _keep(self, number: int, name: str) -> bool:
+        parts = name.removeprefix("./").split("/")
+        last = parts[-1]
+        if "__MACOSX" in parts or last.startswith("."):
+            return False
+        day = _DAY.fullmatch(last)
+        if day and len(parts) > 1:
+            folder = self._folders.setdefault("/".join(parts[:-1]), _Folder())
+            folder.days.append(int(day[1] + day[2] + day[3]))
+            folder.entries.append(number)
+            return True
+        if "__uploads" in parts[:-2]:
+            self._files[clean(parts[-2])] = number
+            return True
+        if len(parts) > 1 and parts[-2] == "attachments":
+            self._files[clean(last.partition("-")[0])] = number
+            return True
+        if last in _ROOMS or last in _PEOPLE:
+            self._names[number] = "/".join(parts)
+            return True
+        return False
+
+    def _find_base(self) -> str:
+        """The folder in which the export stands: "" or, where somebody zipped it anew, "NAME/"."""
+        found = [name.rpartition("/")[0] for name in self._names.values()]
+        found = [name for name in found if "teams" not in name.split("/")] or found
+        if not found:
+            raise AccountError(
+                "not-an-export",
+                f"{self.archive.path} is no export of Slack's: it has no channels.json, dms.json or users.json.",
+                "Name the ZIP file as Slack gave it to you.",
+            )
+        base = min(found, key=lambda name: (name.count("/") + bool(name), name))
+        if base.split("/")[-2:-1] == ["teams"]:
+            base = "/".join(base.split("/")[:-2])
+        return base + "/" if base else ""
+
+    def _json(self, number: int) -> Iterator[dict[str, Any]]:
+        """The objects of a JSON array at the top level; one that is broken gives what can be read."""
+        name = self._names[number]
+        try:
+            for _, value in elements(self.archive.read(number)):
+                if isinstance(value, dict):
+                    yield clean_deep(value)
+        except (BrokenJson, ItemError) as error:
+            self.broken.append(f"{name} could not be read to its end. {error}")
+
+    def _top(self, wanted: tuple[str, ...]) -> Iterator[tuple[str, str, int]]:
+        """(team, file name, number) of what stands where the export stands, and in its teams' folders."""
+        for number, name in sorted(self._names.items(), key=lambda pair: (pair[1].count("/"), pair[1], pair[0])):
+            if not name.startswith(self._base):
+                continue
+            below, _, last = name.removeprefix(self._base).rpartition("/")
+            if last not in wanted:
+                continue
+            if not below:
+                yield "", last, number
+            elif below.startswith("teams/") and below.count("/") == 1:
+                yield below.removeprefix("teams/"), last, number
+
+    # People --------------------------------------------------------------------------------------
+
+    def _read_people(self) -> None:
+        counted: Counter[str] = Counter()
+        team_of: dict[str, str] = {}
+        whole = False  # an organisation's export, in which every workspace is at home
+        for _, file, number in self._top(_PEOPLE):
+            whole = whole or file == "org_users.json"
+            for user in self._json(number):
+                made = people.author(user)
+                if not made.id:
+                    continue
+                self.people[made.id] = made
+                team = clean(user.get("team_id"))
+                counted[team] += 1
+                if team and made.kind in ("person", "guest") and not user.get("enterprise_user"):
+                    team_of[made.id] = team
+                bot = clean(members_of(user.get("profile")).get("bot_id"))
+                if made.kind == "program" and bot:
+                    self.programs[bot] = made.id
+        del counted[""]
+        self.home = counted.most_common(1)[0][0] if counted else ""
+        for id_, team in team_of.items():
+            if team != self.home and not whole:
+                self.people[id_] = replace(self.people[id_], kind="stranger")
+
+    @property
+    def workspace(self) -> str:
+        """What the workspace is called, as far as the file's name says; else the file's name."""
+        found = _NAME.match(self.archive.path.stem)
+        return found[1] if found else self.archive.path.stem
+
+    # Conversations -------------------------------------------------------------------------------
+
+    def _find_conversations(self) -> Iterator[Conversation]:
+        claimed: set[str] = set()
+        made: dict[str, Conversation] = {}
+        for team, file, number in self._top(tuple(_ROOMS)):
+            for raw in self._json(number):
+                id_ = clean(raw.get("id"))
+                if not id_:
+                    continue
+                name = clean(raw.get("name"))
+                folders = []
+                for folder in self._folders_of(team, id_, name):
+                    if folder not in claimed:
+                        folders.append(folder)
+                    elif id_ not in made:
+                        self.broken.append(f"Two conversations have the folder {folder}; the first has its messages.")
+                claimed.update(folders)
+                if id_ in made:
+                    made[id_].folders += folders
+                    continue
+                kind = _ROOMS[file]
+                if kind is RoomKind.PUBLIC and raw.get("is_private") is True:
+                    kind = RoomKind.PRIVATE
+                if kind in (RoomKind.GROUP, RoomKind.DIRECT):
+                    name = ""
+                slim = {key: value for key, value in raw.items() if key in _USED}
+                made[id_] = Conversation(id_, name, kind, folders, slim, team)
+        for folder in sorted(self._folders):
+            if folder in claimed or not folder.startswith(self._base):
+                continue
+            one = self._unlisted(folder)
+            if one.id in made:
+                made[one.id].folders.append(folder)
+            else:
+                made[one.id] = one
+        if not made:
+            raise AccountError(
+                "no-conversations",
+                f"{self.archive.path} holds no conversation.",
+                "Look whether the export was made for a time in which somebody wrote something.",
+            )
+        yield from made.values()
+
+    def _folders_of(self, team: str, id_: str, name: str) -> Iterator[str]:
+        """Slack names a folder after the channel's name or, of a direct message, its id; slackdump either."""
+        tops = [f"{self._base}teams/{team}/"] if team else [self._base]
+        for top in tops:
+            for candidate in (name, id_):
+                if candidate and top + candidate in self._folders:
+                    yield top + candidate
+
+    def _unlisted(self, folder: str) -> Conversation:
+        """Messages of a conversation that no list names: nothing of what was said shall be lost for that."""
+        last = folder.rpartition("/")[2]
+        short = folder.removeprefix(self._base)
+        if _ID.fullmatch(last):
+            kind = RoomKind.DIRECT if last.startswith("D") else RoomKind.PRIVATE
+            return Conversation(last, "" if kind is RoomKind.DIRECT else last, kind, [folder], {})
+        return Conversation(f"folder:{clean(short)}", clean(last), RoomKind.PRIVATE, [folder], {})
+
+    def entries(self, conversation: Conversation) -> list[int]:
+        """The conversation's day files, oldest first; two of one name that are the same, once."""
+        found: list[tuple[int, int, int]] = []
+        for at, name in enumerate(conversation.folders):
+            folder = self._folders[name]
+            found += [(day, at, number) for day, number in zip(folder.days, folder.entries, strict=True)]
+        found.sort()
+        out: list[tuple[int, int]] = []
+        for day, _, number in found:
+            twin = any(self.archive.same(number, other) for d, other in out[-4:] if d == day)
+            if not twin:
+                out.append((day, number))
+        return [number for _, number in out]
+
+    def label(self, conversation: Conversation, entry: int) -> str:
+        """What a day file is called, for people."""
+        for name in conversation.folders:
+            folder = self._folders[name]
+            for day, number in zip(folder.days, folder.entries, strict=True):
+                if number == entry:
+                    text = str(day).zfill(8)
+                    return f"{name}/{text[:4]}-{text[4:6]}-{text[6:]}.json"
+        return ""
+
+    def local(self, file: dict[str, Any]) -> bool:
+        """Whether the file's bytes lie in the export."""
+        return clean(file.get("id")) in self._files
+
+    def local_entry(self, id_: str) -> int | None:
+        """The entry with the bytes of Slack's file of this id."""
+        return self._files.get(id_)
+
+
+_USED = frozenset({"id", "name", "created", "creator", "is_archived", "members", "topic", "purpose", "pins"})
