@@ -21,6 +21,7 @@ from liberate.settings_problems import takes_secrets
 EvidenceWanted: TypeAlias = Literal["size", "read-back"]
 SkipOrCopy: TypeAlias = Literal["skip", "copy"]
 
+WORKSPACE = Person("", "", kind="room")  # the one account of a service of chat
 PARALLEL = 8  # workers at once on one connection, unless the plan says otherwise
 
 
@@ -103,8 +104,14 @@ class Plan:
     phases: frozenset[str] = frozenset()  # the people's phases whose turn it is; empty: all
 
     def moves(self) -> Iterator[Move]:
-        """What is to be carried out: each route with each person who is not skipped and whose phase it is."""
+        """What is to be carried out: each route with each person who is not skipped and whose phase it is.
+
+        Chat is a workspace's and nobody's own: it moves as one, and the people table says who is who there.
+        """
         for route in self.routes:
+            if route.kinds == {Kind.CHAT}:
+                yield Move(route, WORKSPACE, len(self.routes) > 1)
+                continue
             for person in self.people:
                 moves = person.action == "move" and person.kind != "group"  # such a row says who becomes which group
                 if moves and (not self.phases or person.phase in self.phases):

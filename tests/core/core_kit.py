@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import liberate
-from liberate.connector import Destination, Source
+from liberate.connector import Destination, Kind, Source
 from liberate.files import FilePolicy
 from liberate.labels import MailPolicy
 from liberate.moves import Plan
@@ -35,6 +35,7 @@ class Bench:
     evidence: Any = "size"
     people: tuple[Person | tuple[str, str], ...] = (("", ""),)
     ledger: str | None = None
+    kinds: tuple[Kind, ...] = tuple(Kind)
 
     def plan(self) -> Plan:
         return plan(
@@ -44,6 +45,7 @@ class Bench:
             mail=self.mail,
             files=self.files,
             people=self.people,
+            kinds=self.kinds,
             ledger=self.ledger,
             evidence=self.evidence,
         )

@@ -1,0 +1,224 @@
+"""Chat carried out: everything once, in its order, what refers to what, edits, reactions, and proof."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_kit import Bench
+
+from liberate.chat import Emoji, Message, Reaction, RoomKind
+from liberate.connector import Collection, Kind, Receipt, Slot
+from liberate.errors import ItemError
+from liberate.people import Person
+from liberate.testing.crash import Trial, survives
+from liberate.testing.memory import Store
+from liberate.testing.memory_chat import ChatShelf, ChatSource
+from liberate.testing.memory_rooms import ROOMS, RoomsDestination
+
+THUMB = Emoji("thumbsup", "\U0001f44d")
+
+
+def text(store: Store, room: str = "r1") -> list[str]:
+    """What was said in a room, in order."""
+    return [json.loads(one.body)["text"] for one in store.held(f"room {room}") if one.kind == "chat"]
+
+
+def said(store: Store, room: str = "r1") -> list[dict[str, Any]]:
+    return [json.loads(one.body) for one in store.held(f"room {room}") if one.kind == "chat"]
+
+
+def workspace(shelf: ChatShelf) -> Collection:
+    """A room with two people, a thread, a file and a reaction."""
+    shelf.person("U1", "Anna", email="anna@solros.example")
+    shelf.person("U2", "Ben")
+    room = shelf.room("r1", "general", topic="Bread", members=("U1", "U2"))
+    first = shelf.say(room, "U1", "Who bakes?", pinned=True)
+    shelf.say(room, "U2", "I do", thread=first.id, reactions=(Reaction(THUMB, ("U1", "U2")),))
+    photo = shelf.upload(room, "F1", "bread.jpg", b"\xff\xd8 bread", "image/jpeg")
+    shelf.say(room, "U2", "Look", files=(photo,))
+    return room
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    shelf = ChatShelf()
+    workspace(shelf)
+    people = (Person("anna@solros.example", "anna"),)
+    return Bench(tmp_path / "job", shelf, Store(), ChatSource, RoomsDestination, people=people, kinds=(Kind.CHAT,))
+
+
+def shelf_of(bench: Bench) -> ChatShelf:
+    assert isinstance(bench.shelf, ChatShelf)
+    return bench.shelf
+
+
+def room_of(bench: Bench) -> Collection:
+    (room,) = bench.shelf.collections()
+    return room
+
+
+def test_a_room_arrives_in_its_order_by_its_authors(bench: Bench) -> None:
+    account = bench.run()
+    assert (account.state, account.moved, account.refusals) == ("done", 4, ())
+    assert text(bench.store) == ["Who bakes?", "I do", "Look"]
+    assert [one["sender"] for one in said(bench.store)] == ["anna", "ghost of U2", "ghost of U2"]
+
+
+def test_what_refers_to_something_knows_its_receipt(bench: Bench) -> None:
+    bench.run()
+    by_body = {one.body: one.id for one in bench.store.held("room r1")}
+    first, reply, look = said(bench.store)
+    assert reply["thread"] == next(one.id for one in bench.store.held("room r1") if b"Who bakes" in one.body)
+    assert look["files"] == [by_body[b"\xff\xd8 bread"]]
+    assert (first["thread"], first["files"]) == ("", [])
+
+
+def test_a_room_is_closed_when_all_is_there_and_not_again(bench: Bench) -> None:
+    bench.run()
+    closed = json.loads(bench.store.held(ROOMS)[0].body)
+    pin = next(one.id for one in bench.store.held("room r1") if b"Who bakes" in one.body)
+    assert closed == {"topic": "Bread", "members": ["U1", "U2"], "pins": [pin]}
+    before = bench.store.tally
+    assert not bench.report().changed
+    assert bench.store.tally == before
+
+
+def test_a_room_that_became_another_is_closed_again(bench: Bench) -> None:
+    bench.run()
+    shelf_of(bench).room("r1", "general", topic="Cake")
+    bench.run()
+    assert json.loads(bench.store.held(ROOMS)[0].body)["topic"] == "Cake"
+
+
+def test_what_was_said_since_comes_behind_what_is_there(bench: Bench) -> None:
+    bench.run()
+    shelf_of(bench).say(room_of(bench), "U1", "Thanks", thread="m1")
+    account = bench.run()
+    assert text(bench.store) == ["Who bakes?", "I do", "Look", "Thanks"]
+    assert account.moved == 5
+    assert said(bench.store)[-1]["thread"] == said(bench.store)[1]["thread"]
+
+
+def test_an_edit_changes_what_stands_there(bench: Bench) -> None:
+    bench.run()
+    shelf = shelf_of(bench)
+    body = next(body for body in shelf.bodies() if b"I do" in body)
+    old = Message.load(body)
+    shelf.post(room_of(bench), replace(old, blocks=(replace(old.blocks[0]),), edited=old.time))
+    changed = Message.load(body.replace(b"I do", b"I do not"))
+    shelf.post(room_of(bench), changed)
+    bench.run()
+    assert text(bench.store) == ["Who bakes?", "I do not", "Look"]
+    assert not bench.report().changed
+    assert bench.verify().identical == 4
+
+
+def test_reactions_that_come_later_are_brought_to_what_is_there(bench: Bench) -> None:
+    bench.run()
+    shelf = shelf_of(bench)
+    old = Message.load(next(body for body in shelf.bodies() if b"Look" in body))
+    shelf.post(room_of(bench), replace(old, reactions=(Reaction(THUMB, ("U1",)),)))
+    account = bench.run()
+    stored = next(one for one in bench.store.held("room r1") if b"Look" in one.body)
+    assert stored.facts.reactions == (Reaction(THUMB, ("anna",)),)
+    assert account.moved == 4
+    assert bench.verify().identical == 4
+
+
+def test_verify_sees_words_files_reactions_and_authors_that_differ(bench: Bench) -> None:
+    bench.run()
+    assert bench.verify().identical == 4
+    held = bench.store.held("room r1")
+    for one in held:
+        if b"I do" in one.body:
+            bench.store.change(("put", "room r1", replace(one, body=one.body.replace(b'"I do"', b'"I dare"'))))
+        elif b"Who bakes" in one.body:
+            bench.store.change(("put", "room r1", replace(one, body=one.body.replace(b'"anna"', b'"ben"'))))
+        elif one.body == b"\xff\xd8 bread":
+            bench.store.remove("room r1", one.id)
+    found = bench.verify()
+    assert (found.different, found.missing, found.identical) == (2, 1, 1)
+
+
+def test_a_message_whose_file_cannot_be_read_says_so(bench: Bench) -> None:
+    shelf = shelf_of(bench)
+    shelf.corrupt(room_of(bench), "F1", b"something else")
+    account = bench.run()
+    assert [one.code for one in account.refused] == ["damaged-at-source"]
+    assert text(bench.store)[-1].startswith("Look\nFile: bread.jpg (")
+
+
+def test_a_message_that_the_destination_refuses_does_not_stop_the_rest(bench: Bench) -> None:
+    class Choosy(RoomsDestination):
+        def _put(self, slot: Slot, data: bytes) -> Receipt:
+            if b"I do" in data:
+                raise ItemError("too-long", "Too long for this server.")
+            return super()._put(slot, data)
+
+    bench.destination = Choosy
+    account = bench.run()
+    assert text(bench.store) == ["Who bakes?", "Look"]
+    assert [one.code for one in account.refused] == ["too-long"]
+
+
+def test_rooms_of_one_name_stay_two(bench: Bench) -> None:
+    shelf = shelf_of(bench)
+    other = shelf.room("r2", "general", RoomKind.PRIVATE)
+    shelf.say(other, "U1", "Only for us")
+    bench.run(workers=2)
+    assert (text(bench.store), text(bench.store, "r2")) == (["Who bakes?", "I do", "Look"], ["Only for us"])
+
+
+def test_many_messages_keep_their_order_over_pages(bench: Bench) -> None:
+    shelf = shelf_of(bench)
+    words = [f"number {n}" for n in range(2_300)]
+    for one in words:
+        shelf.say(room_of(bench), "U1", one)
+    bench.run()
+    assert text(bench.store)[3:] == words
+
+
+def test_a_job_that_dies_at_any_step_tells_everything_once_and_in_order(tmp_path: Path) -> None:
+    def fresh(name: str) -> Trial:
+        shelf, store = ChatShelf(), Store(tmp_path / f"{name}.store")
+        workspace(shelf)
+        steps: list[Any] = [lambda _what: None]
+
+        def destination(there: Store) -> RoomsDestination:
+            return RoomsDestination(there, step=steps[0])
+
+        bench = Bench(tmp_path / name, shelf, store, ChatSource, destination, kinds=(Kind.CHAT,))
+
+        def run(step: Any) -> Any:
+            steps[0] = step
+            return bench.report(step=step)
+
+        def contents() -> Any:
+            rooms = {place: [(one.body, one.facts) for one in store.held(place)] for place in store.places()}
+            return {place: held for place, held in rooms.items() if place != "\0"}
+
+        return Trial(run, contents)
+
+    taken = survives(fresh, only=lambda _number, what: what.startswith("after "))
+    assert sum(what == "after say" for what in taken) == 3
+
+
+@pytest.mark.parametrize("power", ["write_many", "recall"])
+def test_a_destination_with_fewer_powers_is_served_too(bench: Bench, power: str) -> None:
+    class Plain:
+        def __init__(self, store: Store) -> None:
+            inner = RoomsDestination(store)
+            for name in ("open_room", "close_room", "prepare", "find", "write", "read", "rules", "line_ends"):
+                setattr(self, name, getattr(inner, name))
+            if power != "write_many":
+                self.batch, self.write_many = inner.batch, inner.write_many
+            if power != "recall":
+                self.recall, self.called = inner.recall, inner.called
+
+    bench.destination = Plain  # type: ignore[assignment]
+    bench.run()
+    assert text(bench.store) == ["Who bakes?", "I do", "Look"]
