@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from liberate.chat import Block, Change, ChatFacts, File, Message, Paragraph, Quote, Reaction, Text
 from liberate_slack.blocks import convert_attachments, convert_blocks, says_something
 from liberate_slack.files import hung, why_not
 from liberate_slack.letters import clean, dicts_of, list_of, members_of
-from liberate_slack.mrkdwn import parse
+from liberate_slack.mrkdwn import parse, shown
 from liberate_slack.names import Names, message_id
 
 SLACK = "USLACK"  # our id for Slack itself, where it gives `user` as null or "U00"
@@ -22,6 +23,7 @@ EMPTY = "[empty message]"
 
 _TS = re.compile(r"(\d{1,12})\.(\d{1,6})")
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_799  # seconds: the end of the year 9999
 _SAID = frozenset({
     "", "bot_message", "me_message", "thread_broadcast", "reply_broadcast", "file_share", "file_comment",
     "file_mention", "slackbot_response", "assistant_app_thread", "document_mention", "bot_add_message",
@@ -67,19 +69,19 @@ class Room:
 
 def instant(ts: Any) -> datetime | None:
     """When a `ts` says, to the microsecond; None if it is none. Never by way of a float."""
-    found = _TS.fullmatch(ts) if isinstance(ts, str) else None
-    if found is None:
-        return None
-    try:
-        return _BEGIN + timedelta(seconds=int(found[1]), microseconds=int(found[2].ljust(6, "0")))
-    except OverflowError:
-        return None
+    time = micros(ts)
+    return None if time is None else _BEGIN + timedelta(microseconds=time)
 
 
 def micros(ts: Any) -> int | None:
-    """A `ts` as a number that sorts; None if it is none."""
-    found = _TS.fullmatch(ts) if isinstance(ts, str) else None
-    if found is None or instant(ts) is None:
+    """A `ts` as a number that sorts: microseconds since 1970; None if it is none."""
+    return _micros(ts) if isinstance(ts, str) else None
+
+
+@lru_cache(maxsize=1024)  # one message's is asked for several times
+def _micros(ts: str) -> int | None:
+    found = _TS.fullmatch(ts)
+    if found is None or int(found[1]) > _LAST:
         return None
     return int(found[1]) * 1_000_000 + int(found[2].ljust(6, "0"))
 
@@ -92,7 +94,7 @@ def stamp(value: Any) -> str:
         value = f"{value:.6f}"
     elif isinstance(value, int):
         value = f"{value}.000000"
-    return value if isinstance(value, str) and instant(value) is not None else ""
+    return value if isinstance(value, str) and micros(value) is not None else ""
 
 
 def convert(raw: dict[str, Any], room: Room) -> Message | NotSaid:
@@ -204,7 +206,7 @@ def raw_files(raw: dict[str, Any]) -> list[dict[str, Any]]:
 
 def is_said(raw: dict[str, Any], room: Room) -> bool:
     """Whether convert() makes a message of it."""
-    if instant(stamp(raw.get("ts"))) is None:
+    if not stamp(raw.get("ts")):
         return False
     return not isinstance(_history(raw, clean(raw.get("subtype")), room), NotSaid)
 
@@ -219,7 +221,7 @@ def _change(raw: dict[str, Any], subtype: str, names: Names) -> Change | None:
     what = _CHANGES.get(subtype)
     if what is None:
         return None
-    value = clean(raw.get(what)) if what in ("topic", "purpose", "name") else ""
+    value = shown(clean(raw.get(what)), names) if what in ("topic", "purpose", "name") else ""
     return Change(what, value)
 
 

@@ -113,8 +113,8 @@ class Downloads:
         return AccountError(
             "export-token-revoked",
             "Slack no longer accepts the links in this export: their token was revoked or has expired.",
-            "Make a new export and name its ZIP (in Slack: Tools & settings > Workspace settings > Import/Export Data > "
-            'Export), or give the plan a `token` that may read files, or set files = "leave". '
+            "Make a new export and name its ZIP (in Slack: Tools & settings > Workspace settings > "
+            'Import/Export Data > Export), or give the plan a `token` that may read files, or set files = "leave". '
             "Then run the same command again.",
         )
 

@@ -276,10 +276,9 @@ class Export:
         """What a day file is called, for people."""
         for name in conversation.folders:
             folder = self._folders[name]
-            for day, number in zip(folder.days, folder.entries, strict=True):
-                if number == entry:
-                    text = str(day).zfill(8)
-                    return f"{name}/{text[:4]}-{text[4:6]}-{text[6:]}.json"
+            if entry in folder.entries:
+                text = str(folder.days[folder.entries.index(entry)]).zfill(8)
+                return f"{name}/{text[:4]}-{text[4:6]}-{text[6:]}.json"
         return ""
 
     def local(self, file: dict[str, Any]) -> bool:

@@ -31,7 +31,7 @@ def parse(text: str, names: Names) -> tuple[Block, ...]:
     for found in _FENCE.finditer(text):
         out += _lines(text[at : found.start()], names)
         body = found[1].removeprefix("\n")
-        out.append(Code(_bare(body.removesuffix("\n"), names)))
+        out.append(Code(shown(body.removesuffix("\n"), names)))
         at = found.end()
     out += _lines(text[at:], names)
     return tuple(out)
@@ -74,8 +74,8 @@ def _lines(text: str, names: Names) -> Iterator[Block]:
     yield from flush()
 
 
-def _bare(text: str, names: Names) -> str:
-    """Code: what stands in angle brackets as people see it, and no other markup."""
+def shown(text: str, names: Names) -> str:
+    """The text without markup: what stands in angle brackets as people see it. So are code and topics."""
     out = []
     at = 0
     for found in _CONTROL.finditer(text):
@@ -212,6 +212,6 @@ class _Line:
         if found["control"] is not None:
             return control(found["control"], self._names, styles)
         if found["code"] is not None:
-            return Text(_bare(found["code"], self._names), styles | {Style.CODE})
+            return Text(shown(found["code"], self._names), styles | {Style.CODE})
         emoji: Emoji = self._names.emoji.named(found["emoji"])
         return emoji

@@ -35,10 +35,12 @@ from liberate_slack.emoji import Emojis
 from liberate_slack.export import Conversation, Export
 from liberate_slack.files import Stored, address, external, file_id, stored, why_not
 from liberate_slack.letters import clean
+from liberate_slack.mrkdwn import shown
 from liberate_slack.names import Names, message_id
 from liberate_slack.settings import SlackExportSettings
 
 _FORM = 1  # of our conversion; raised when the same export is to be listed anew
+_NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
 _STEP = 5000  # messages between two cursors
 _BODIES = 8 << 20  # bytes of messages that were listed and not yet read
 _FILES = 10_000  # files that were listed and not yet read
@@ -208,13 +210,11 @@ class SlackExportSource:
             raw = found.value
             if not isinstance(raw, dict):
                 if raw:
-                    yield _skipped(
-                        room, found, NotSaid("no-message", "There is something else where a message should be.")
-                    )
+                    yield self._skipped(room, found, _NO_MESSAGE)
                 continue
             made = convert(raw, room)
             if isinstance(made, NotSaid):
-                yield _skipped(room, found, made)
+                yield self._skipped(room, found, made)
                 continue
             twin = next((at for at, one in enumerate(said) if _same(one.message, made)), None)
             if twin is None:
@@ -225,10 +225,19 @@ class SlackExportSource:
         for one in said:
             number = seen[one.message.id] = seen.get(one.message.id, 0) + 1
             message = one.message if number == 1 else replace(one.message, id=f"{one.message.id}~{number}")
-            version = hashlib.sha256(replace(message, reactions=()).dump()).hexdigest()[:16]
+            body = message.dump()
+            bare = replace(message, reactions=()).dump() if message.reactions else body
+            version = hashlib.sha256(bare).hexdigest()[:16]
             if listing is not None:
                 listing.said(message.id)
-            yield _Said(one.raw, message, message.dump(), version)
+            yield _Said(one.raw, message, body, version)
+
+    def _skipped(self, room: Room, found: Found, why: NotSaid) -> Skipped:
+        ts = stamp(found.value.get("ts")) if isinstance(found.value, dict) else ""
+        if not ts:
+            conversation = self._conversation(room.id)
+            ts = f"{self._export.label(conversation, found.entry)}#{found.position + 1}"
+        return Skipped(f"{message_id(room.id, ts)}!{why.code}", why.code, why.why, why.todo)
 
     # Reading -------------------------------------------------------------------------------------
 
@@ -321,8 +330,8 @@ class SlackExportSource:
             "" if one.kind in (RoomKind.GROUP, RoomKind.DIRECT) else one.name,
             one.kind,
             Workspace(self._export.home or one.team, self._settings.workspace or one.team or self._export.workspace),
-            one.says("topic"),
-            one.says("purpose"),
+            shown(one.says("topic"), self._names),
+            shown(one.says("purpose"), self._names),
             one.raw.get("is_archived") is True,
             one.created,
             clean(one.raw.get("creator")),
@@ -476,12 +485,6 @@ def _same(one: Message, other: Message) -> bool:
     """Whether they are the same message; archives that were merged have one with reactions and one without."""
     bare = [replace(each, reactions=(), broadcast=False) for each in (one, other)]
     return bare[0] == bare[1]
-
-
-def _skipped(room: Room, found: Found, why: NotSaid) -> Skipped:
-    ts = stamp(found.value.get("ts")) if isinstance(found.value, dict) else ""
-    id_ = message_id(room.id, ts) if ts else f"{room.id}/entry:{found.entry}:{found.position}"
-    return Skipped(f"{id_}!{why.code}", why.code, why.why, why.todo)
 
 
 def located(path: str, account: Account) -> Path:
