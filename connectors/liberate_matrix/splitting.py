@@ -27,7 +27,7 @@ Fits: TypeAlias = Callable[[Part], bool]
 
 
 def split(blocks: Sequence[Block], fits: Fits) -> list[Part]:
-    """The blocks in as few parts as may be, each of which fits; always one at least."""
+    """The blocks in few parts, each of which fits; always one at least."""
     whole = Part(tuple(blocks))
     if fits(whole):
         return [whole]
