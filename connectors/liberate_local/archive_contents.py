@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from liberate.chat import RoomKind
 from liberate_local.archive_html import address, badge_of, text
-from liberate_local.archive_pages import LINES_BEGIN, LINES_END, WORDS, count_text, room_title, words_title
+from liberate_local.archive_pages import WORDS
 from liberate_local.archive_register import Entry, Known, write
+from liberate_local.archive_render import LINES_BEGIN, LINES_END
 from liberate_local.archive_style import page_end, page_top
+from liberate_local.archive_view import count_text, room_title, words_title
 from liberate_local.durable import forget
 
 _HEADINGS = {
@@ -44,8 +46,8 @@ def _index(workspace: str, rooms: Sequence[Entry], searches: Sequence[str], peop
     yield page_top(workspace, [], workspace)
     yield f"<h1><bdi>{text(workspace)}</bdi></h1>\n"
     messages, files = sum(one.messages for one in rooms), sum(one.files for one in rooms)
-    told = f"{len(rooms):,} rooms" if len(rooms) != 1 else "1 room"
-    yield f'<p class="lead">An archive of {told}, {count_text(messages)} and {files:,} files. '
+    told = f"{count_text(len(rooms), 'room')}, {count_text(messages)} and {count_text(files, 'file')}"
+    yield f'<p class="lead">An archive of {told}. '
     yield f'<a href="people.html">Who was here ({people:,})</a></p>\n'
     yield "<h2>Find something</h2>\n"
     if searches:
@@ -66,12 +68,12 @@ def _index(workspace: str, rooms: Sequence[Entry], searches: Sequence[str], peop
 def _rooms(heading: str, kind: RoomKind, rooms: Sequence[Entry]) -> Iterator[str]:
     yield f'<h2>{heading} <span class="soft">({len(rooms):,})</span></h2>\n<ul class="rooms">\n'
     for one in rooms:
-        closed = ' <span class="badge closed">🔒 private</span>' if kind is not RoomKind.PUBLIC else ""
+        closed = ' <span class="badge closed">private</span>' if kind is not RoomKind.PUBLIC else ""
         archived = ' <span class="badge">archived</span>' if one.archived else ""
         topic = f'<br><span lang="" dir="auto">{text(one.topic)}</span>' if one.topic else ""
         counts = [count_text(one.messages)]
         if one.files:
-            counts.append("1 file" if one.files == 1 else f"{one.files:,} files")
+            counts.append(count_text(one.files, "file"))
         if one.first is not None and one.last is not None:
             days = dict.fromkeys(
                 (_EPOCH + timedelta(microseconds=at)).date().isoformat() for at in (one.first, one.last)

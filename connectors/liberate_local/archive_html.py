@@ -185,7 +185,7 @@ def message_html(said: Said, view: View) -> str:
     id_ = f' id="{anchor(one.id)}"' if said.anchored else ""
     out = [f'<article class="{" ".join(kinds)}"{id_}>', _head(said, author, view)]
     if said.pinned:
-        out.append('<p class="note">📌 Pinned</p>')
+        out.append('<p class="note">Pinned</p>')
     if said.root is not None:
         out.append(f'<p class="note">↳ {_reply_note(said.root)}</p>')
     body = blocks_html(one.blocks, view)
@@ -229,7 +229,7 @@ def _head(said: Said, author: Author, view: View) -> str:
 def badge_of(author: Author) -> str:
     """What is told of somebody beside their name; "" of a person like others."""
     kinds = {"guest": "guest", "stranger": "from elsewhere", "program": "app", "system": "system"}
-    return kinds.get(author.kind) or ("left" if author.former else "")
+    return kinds.get(author.kind) or ("former member" if author.former else "")
 
 
 def initials(name: str) -> str:
@@ -302,7 +302,7 @@ def _file(one: File, href: str | None) -> str:
         picture = f'<img src="{text(href)}" alt="{name}" loading="lazy" decoding="async">'
         return f'<figure><a href="{text(href)}">{picture}</a><figcaption><bdi>{name}</bdi>{size}</figcaption></figure>'
     # "download": what somebody sent is not opened as a page of this archive's
-    return f'<a class="file" href="{text(href)}" download="{name}">📄 <bdi>{name}</bdi></a>{size}'
+    return f'<a class="file" href="{text(href)}" download="{name}"><bdi>{name}</bdi></a>{size}'
 
 
 def is_shown(one: File) -> bool:

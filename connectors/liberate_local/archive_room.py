@@ -51,15 +51,16 @@ class RoomFolder:
 
     # Writing -------------------------------------------------------------------------------------
 
-    def message(self, body: bytes) -> bytes:
-        """The body of a message, looked at. Raises ItemError for what is none."""
+    @staticmethod
+    def message(body: bytes) -> Message:
+        """The message with this body. Raises ItemError for what is none."""
         try:
-            Message.load(body)
+            message = Message.load(body)
         except ValueError as error:
             raise ItemError("not-a-message", f"It is not what liberate calls a chat message: {error}.") from error
         if b"\n" in body or b"\r" in body:
             raise ItemError("not-a-message", "A chat message has to be one line of JSON.")
-        return body
+        return message
 
     def file(self, slot: Slot, body: Body | bytes) -> Waiting:
         """The bytes of a file, brought to the disk if they are a stream; those of a batch are, by `add`."""

@@ -12,17 +12,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from liberate.chat import ChatFacts, Message, Room
+from liberate.chat import ChatFacts, Room
 from liberate.connector import Batch, Body, Cast, Change, Collection, Kind, Outcome, Place, Receipt, Slot, Taken
 from liberate.errors import ItemError, TransientError
 from liberate.naming import Rules
 from liberate_local.archive_contents import write_contents
 from liberate_local.archive_index import people_of
 from liberate_local.archive_names import RULES
-from liberate_local.archive_pages import Look, RoomPages, page_of
+from liberate_local.archive_pages import RoomPages
 from liberate_local.archive_register import Register, load, room_of, room_said, save
 from liberate_local.archive_room import Batch as Together
 from liberate_local.archive_room import RoomFolder, Waiting
+from liberate_local.archive_view import Look, page_of
 from liberate_local.durable import forget, sync_folder
 from liberate_local.paths import writing
 from liberate_local.standing import CHUNK
@@ -109,7 +110,7 @@ class ChatArchive:
                 first=first,
                 last=last,
                 looks_at=tuple(sorted(looks)),
-                searches=tuple(searches),
+                searches=tuple((one.name, one.messages) for one in searches),
             )
             self._register.change(now)
             self._do("after recording the room")
@@ -170,8 +171,8 @@ class ChatArchive:
                 waiting: Waiting | bytes = folder.file(slot, body)
                 self._do("after a file's bytes")
             else:
-                waiting = folder.message(b"".join(iter(lambda: body.read(CHUNK), b"")))
-                self._meet(slot.place, [waiting])
+                waiting = b"".join(iter(lambda: body.read(CHUNK), b""))
+                self._meet(slot.place, people_of(folder.message(waiting)))
             ((_, receipt),) = folder.add([(slot, waiting)], self._do)
             return receipt
 
@@ -183,30 +184,35 @@ class ChatArchive:
     def _write_some(self, some: Iterable[tuple[Slot, bytes]]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         batches: dict[Place, Together] = {}
+        people: dict[Place, set[str]] = {}
         try:
             with _writing():
                 for slot, body in some:
                     folder = self._folder(slot.place)
                     try:
-                        one = folder.file(slot, body) if slot.item.kind is Kind.FILE else folder.message(body)
+                        one: Waiting | bytes = body
+                        if slot.item.kind is Kind.FILE:
+                            one = folder.file(slot, body)
+                        else:
+                            people.setdefault(slot.place, set()).update(people_of(folder.message(body)))
                     except ItemError as error:
                         outcomes.append((slot, error))
                         continue
                     batches.setdefault(slot.place, []).append((slot, one))
                 self._do("after the files' bytes")
                 for place in list(batches):
-                    self._meet(place, [one for _, one in batches[place] if isinstance(one, bytes)])
+                    self._meet(place, people.get(place, ()))
                     outcomes += self._folder(place).add(batches.pop(place), self._do)
         finally:
             for batch in batches.values():
                 RoomFolder.abandon(batch)
         return outcomes
 
-    def _meet(self, place: Place, bodies: Iterable[bytes]) -> None:
-        """Record who these messages speak of, before they are there: later nobody may be able to tell."""
+    def _meet(self, place: Place, people: Iterable[str]) -> None:
+        """Record who messages speak of, before they are there: later nobody may be able to tell."""
         cast = self._casts.get(place)
         if cast is not None:
-            self._register.meet({one for body in bodies for one in people_of(Message.load(body))}, cast)
+            self._register.meet(people, cast)
             self._do("after meeting people")
 
     # Reading and changing ------------------------------------------------------------------------
