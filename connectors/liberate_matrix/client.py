@@ -164,9 +164,9 @@ class Client:
         self.ask("POST", f"{_V3}/register", body, fine=("M_USER_IN_USE",))
 
     def named(self, user: str) -> bool:
-        """Whether the account has a display name."""
+        """Whether the account has a display name other than the one that Synapse gives, which is its localpart."""
         told = self.get(f"{_V3}/profile/{q(user)}/displayname", fine=("M_NOT_FOUND",))
-        return bool(told.body.get("displayname"))
+        return told.body.get("displayname") not in (None, "", user[1:].partition(":")[0])
 
     def give_device(self, user: str) -> None:
         """Make the account the device by which its requests are told apart; one that is there is fine.
@@ -272,6 +272,14 @@ class Client:
         """Who made the room. Raises ItemError("forbidden") if the user is not in it."""
         told = self.get(f"{_V3}/rooms/{q(room)}/state/m.room.create/", user=user, params={"format": "event"}).body
         return str(told["sender"])
+
+    def reachable(self, user: str, room: str) -> bool:
+        """Whether anybody of this homeserver is in the room: else nobody can be let in. May let the user in."""
+        path = f"{_V3}/rooms/{q(room)}/state/m.room.member/{q(user)}"
+        told = self.ask(
+            "PUT", path, {"membership": "join"}, user=user, fine=("M_FORBIDDEN", "M_NOT_FOUND", "M_UNKNOWN")
+        )
+        return told.code in ("", "M_FORBIDDEN")
 
     def redact(self, user: str, room: str, txn: str, id_: str, ts: int) -> None:
         """Empty an event. One that is empty or gone already is fine."""
