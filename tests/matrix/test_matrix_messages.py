@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 import requests
 from liberate_matrix.client import Client
-from liberate_matrix.contents import SOURCE
+from liberate_matrix.contents import SOURCE, version_of
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.registration import read
 from liberate_matrix.sandbox import Synapse
@@ -85,6 +85,24 @@ def test_a_file_is_stored_once_whatever_happens_to_its_writer(
                 assert b"".join(later.read(receipt)) == data
     assert len(steps) > 5
     assert stored_media(company.synapse) == before + number + 1
+
+
+def test_an_address_that_expired_before_its_file_came_gets_a_successor(opening: Opening, company: Company) -> None:
+    with opening() as destination:
+        writer = Writer(destination, company, company.room())
+        slot = writer.file_slot("F1", 4)
+        old = f"mxc://{company.synapse.server_name}/expired"
+        noted = f"org.liberate.file.{slot.key}.{version_of('1')}"
+        destination._client.set_account_data(destination._client.bot, noted, {"mxc": old}, slot.place)
+        assert writer.find(slot) == {}
+        with pytest.raises(TransientError, match="expired"):
+            destination.write(slot, Bytes(b"data"))
+        receipt = destination.write(slot, Bytes(b"data"))
+        assert receipt.id != old
+        assert b"".join(destination.read(receipt)) == b"data"
+        with pytest.raises(ItemError) as told:
+            list(destination.read(replace(receipt, id=old)))
+        assert told.value.code == "gone"
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(opening: Opening, company: Company) -> None:
