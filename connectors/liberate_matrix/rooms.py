@@ -9,7 +9,7 @@ from typing import Any
 
 from liberate.chat import Room, RoomKind, Workspace
 from liberate.connector import Cast, Place
-from liberate.errors import AccountError, ItemError, TransientError
+from liberate.errors import AccountError, TransientError
 from liberate_matrix import refusals
 from liberate_matrix.client import Client
 from liberate_matrix.convert import Names, clean
@@ -153,18 +153,17 @@ class Rooms:
         id_ = self._client.resolve(alias)
         if id_ is None:
             return None
-        for one in candidates:
-            try:
-                creator = self._client.creator(one, id_)
-            except (ItemError, AccountError):  # not in the room, or not there at all
-                continue
-            return id_, one if direct else creator
-        if not self._client.reachable(self._client.bot, id_):
-            # Synapse gives a room its address before anybody is in it.
+        joined = self._client.joined(self._client.bot, id_)
+        if not joined:  # Synapse gives a room its address before anybody is in it
             raise TransientError(
-                f"The address {alias} leads to a room that is only just being made. "
-                "If that stays so, the homeserver died over it: delete the address."
+                f"The address {alias} leads to a room that is only just being made, or that everybody has left. "
+                "If that stays so, delete the address."
             )
+        owner = next((one for one in candidates if one in joined), "")
+        if direct:
+            return id_, owner or min(joined)
+        if owner:
+            return id_, self._client.creator(owner, id_)
         raise AccountError(
             "room-closed",
             f"The room {alias} is there, and none of those who may have made it is in it.",

@@ -235,6 +235,31 @@ def test_a_message_that_its_author_took_back_is_told_as_gone(opening: Opening, c
         assert isinstance(told, ItemError)
 
 
+def test_a_request_that_is_sent_again_after_a_restart_is_the_same_event(
+    synapse: Synapse, opening: Opening, company: Company
+) -> None:
+    with opening() as destination:
+        writer = Writer(destination, company, company.room())
+        receipt = writer.write(message(0, author="U3"))
+        synapse.restart()
+        again = destination.write(writer.slots[message(0).id], Bytes(message(0, author="U3").dump()))
+        assert again.id == receipt.id
+        writer.close()
+    assert Reader(synapse, company.anna).said(writer.place) == [(company.ghost("U3"), "message 0")]
+
+
+def test_a_device_that_somebody_removed_is_made_anew(opening: Opening, company: Company, anna: Reader) -> None:
+    with opening() as destination:
+        writer = Writer(destination, company, company.room())
+        writer.write(message(0))
+        destination._client.ask("DELETE", f"{V3}/devices/LIBERATE", {}, user=anna.id)
+        with pytest.raises(TransientError, match="device"):
+            writer.write(message(1))
+        writer.write(message(1))
+        writer.close()
+    assert [text for _, text in anna.said(writer.place)] == ["message 0", "message 1"]
+
+
 def test_what_people_say_and_forward_in_between_is_not_taken_for_ours(
     opening: Opening, company: Company, anna: Reader
 ) -> None:

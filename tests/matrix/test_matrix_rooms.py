@@ -243,26 +243,43 @@ def test_rooms_are_made_as_the_settings_say(
         assert Writer(destination, company, writer.room).place == writer.place
 
 
-def test_an_address_that_leads_nowhere_yet_is_asked_for_again_later(opening: Opening, company: Company) -> None:
-    room = company.room()
+def test_an_address_that_leads_into_a_room_without_anybody_is_asked_for_again_later(
+    opening: Opening, company: Company, anna: Reader
+) -> None:
+    room = company.room(RoomKind.DIRECT, members=("U1",))
     with opening() as destination:
-        alias = destination._rooms.alias(room.workspace.id, room.id)
-        destination._client.name_room(alias, "!nothing:" + SERVER_NAME)
-        with pytest.raises(TransientError, match="only just being made"):
+        place = destination.open_room(room, company)
+        anna.ask("POST", f"{V3}/rooms/{quote(place)}/leave", {})
+        with pytest.raises(TransientError, match="only just being made, or that everybody has left"):
             destination.open_room(room, company)
 
 
-def test_a_room_that_all_who_may_open_it_have_left_is_told_and_not_made_a_second_time(
+def test_a_talk_that_somebody_left_goes_on_in_the_name_of_who_is_there(
     opening: Opening, company: Company, anna: Reader, ben: Reader
 ) -> None:
     room = company.room(RoomKind.DIRECT, members=("U1", "U2"))
     with opening() as destination:
+        place = Writer(destination, company, room).place
+        Writer(destination, company, room).close()
+        anna.ask("POST", f"{V3}/rooms/{quote(place)}/leave", {})
+        for members in (("U1", "U2"), ("U1",)):
+            writer = Writer(destination, company, replace(room, members=members))
+            assert writer.place == place
+        writer.write(message(0, author="U3"))
+        ben.ask("POST", f"{V3}/rooms/{quote(place)}/leave", {})
+        assert Writer(destination, company, room).place == place  # the ghost is there
+
+
+def test_a_room_whose_maker_left_is_told_and_not_made_a_second_time(
+    opening: Opening, settings: MatrixSettings, company: Company, ben: Reader
+) -> None:
+    room = company.room(RoomKind.PRIVATE, members=("U1",))
+    with opening() as destination:
         writer = Writer(destination, company, room)
-        writer.close()
-        anna.ask("POST", f"{V3}/rooms/{quote(writer.place)}/leave", {})
-        assert destination.open_room(room, company) == writer.place  # ben is there
+        writer.write(message(0))
+        destination._rooms.leave(destination._opened[writer.place], destination._client.bot)
         with pytest.raises(AccountError, match="none of those who may have made it"):
-            destination.open_room(replace(room, members=("U1",)), company)
+            destination.open_room(room, company)
 
 
 def test_somebody_of_whom_the_people_table_is_wrong_stops_before_anything_is_said_in_another_name(
