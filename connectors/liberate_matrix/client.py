@@ -164,9 +164,9 @@ class Client:
         self.ask("POST", f"{_V3}/register", body, fine=("M_USER_IN_USE",))
 
     def named(self, user: str) -> bool:
-        """Whether the account has a display name."""
+        """Whether the account has a display name other than the one that Synapse gives, which is its localpart."""
         told = self.get(f"{_V3}/profile/{q(user)}/displayname", fine=("M_NOT_FOUND",))
-        return bool(told.body.get("displayname"))
+        return told.body.get("displayname") not in (None, "", user[1:].partition(":")[0])
 
     def give_device(self, user: str) -> None:
         """Make the account the device by which its requests are told apart; one that is there is fine.
@@ -214,8 +214,10 @@ class Client:
         return str((self.state(user, room, "m.room.member", of) or {}).get("membership", ""))
 
     def joined(self, user: str, room: str) -> set[str]:
-        """Everybody in the room."""
-        return set(self.get(f"{_V3}/rooms/{q(room)}/joined_members", user=user).body["joined"])
+        """Everybody in the room; nobody if none of this homeserver's people is in it."""
+        # Synapse lets an application service ask as long as anybody of its namespaces is in the room.
+        told = self.get(f"{_V3}/rooms/{q(room)}/joined_members", user=user, fine=("M_FORBIDDEN",))
+        return set(told.body.get("joined", {}))
 
     def send(
         self,

@@ -7,12 +7,12 @@ from typing import Any
 
 from liberate.chat import Room, RoomKind
 from liberate.connector import Receipt
+from liberate.errors import ItemError
 from liberate_matrix.client import Client
 from liberate_matrix.contents import SOURCE
 from liberate_matrix.people import People
 from liberate_matrix.rooms import Opened, Rooms, room_name, room_topic
 from liberate_matrix.settings import MatrixSettings
-from liberate_matrix.standing import SAID
 
 RECORD = "org.liberate.room"
 """State in which stands what liberate set last: what is otherwise now, somebody else changed, and it stays."""
@@ -28,14 +28,16 @@ class Closing:
         self._settings = settings
 
     def close(self, opened: Opened, room: Room, pinned: Mapping[str, Receipt]) -> None:
-        """Each step leaves alone what is done already."""
-        own = self._bring_members(opened, room)
+        """Each step leaves alone what is done already. Raises ItemError at the end for members who cannot come in."""
+        own, refused = self._bring_members(opened, room)
         self._state(opened, room, [pinned[one].id for one in room.pins if one in pinned])
-        if opened.direct:
+        if opened.direct and opened.owner != self._client.bot:
             self._rooms.leave(opened, self._client.bot)
         if room.kind is RoomKind.DIRECT:
             self._mark_direct(opened, room, own)
         self._mark_read(opened)
+        if refused is not None:
+            raise refused
 
     def lift(self, opened: Opened) -> bool:
         """Let people write in a room that was archived here, until it is closed again; False if it was not."""
@@ -46,16 +48,20 @@ class Closing:
         self._client.set_state(opened.owner, opened.place, RECORD, {**record, "archived": False})
         return True
 
-    def _bring_members(self, opened: Opened, room: Room) -> list[str]:
-        """Join the homeserver's own people; ghosts are in the room only if they speak. Who they are."""
+    def _bring_members(self, opened: Opened, room: Room) -> tuple[list[str], ItemError | None]:
+        """Join the homeserver's own people; ghosts are in the room only if they speak. Who they are, and a refusal."""
+        refused = None
         users = dict.fromkeys(opened.names.user(one) for one in room.members)
         own = [user for user in users if not self._people.ghost(user)]
         for user in own:
-            if not opened.direct:
-                self._rooms.join_space(room.workspace, user)
-            if room.kind is not RoomKind.PUBLIC or self._settings.join_public:
-                self._rooms.join(opened, user)
-        return own
+            try:
+                if not opened.direct:
+                    self._rooms.join_space(room.workspace, user)
+                if room.kind is not RoomKind.PUBLIC or self._settings.join_public:
+                    self._rooms.join(opened, user)
+            except ItemError as error:  # banned, say: the others come in
+                refused = error
+        return own, refused
 
     def _state(self, opened: Opened, room: Room, pins: list[str]) -> None:
         record = self._client.state(opened.owner, opened.place, RECORD)
@@ -107,8 +113,14 @@ class Closing:
         own = [user for user in sorted(opened.joined) if not self._people.ghost(user)]
         if not own:
             return
-        for event in self._client.history(opened.owner, opened.place, SAID, 20):
-            if SOURCE in event.get("content", {}):
-                for user in own:
-                    self._client.mark_read(user, opened.place, event["event_id"])
-                return
+        last = ""
+        for event in self._client.history(opened.owner, opened.place, {}, 100):
+            ours = SOURCE in event.get("content", {})
+            if not ours and "state_key" not in event:  # somebody wrote since: only what is older counts
+                last = ""
+            elif not last:
+                last = event["event_id"]  # an invitation is unread as well
+            if ours:
+                break
+        for user in own if last else []:
+            self._client.mark_read(user, opened.place, last)

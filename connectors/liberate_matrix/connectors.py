@@ -17,7 +17,7 @@ def _destination(settings: MatrixSettings, account: Account) -> AbstractContextM
 matrix = Connector(
     name="matrix",
     title="Matrix",
-    kinds=frozenset({Kind.CHAT, Kind.FILE}),
+    kinds=frozenset({Kind.CHAT}),
     settings=MatrixSettings,
     destination=_destination,
     schemes=("matrix", "matrix+http"),

@@ -12,6 +12,7 @@ from liberate.errors import TransientError
 from liberate_matrix import refusals
 from liberate_matrix.client import Client
 from liberate_matrix.contents import version_of
+from liberate_matrix.convert import clean
 
 _NOTE = "org.liberate.file."  # account data of liberate's own account for the room: gone when the room is purged
 _CHUNK = 256 << 10
@@ -44,7 +45,7 @@ class Media:
             if limit is not None and size > limit:
                 raise refusals.too_large(limit)
             mxc = mxc or self._note(slot)
-            name = slot.item.name
+            name = clean(slot.item.name)
             media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
             if self._client.upload(mxc, Sized(data, size) if size else b"", media_type, name) == "M_NOT_FOUND":
                 self._note(slot)

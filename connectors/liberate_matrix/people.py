@@ -5,6 +5,7 @@ from __future__ import annotations
 from liberate.connector import Cast
 from liberate.errors import AccountError
 from liberate_matrix.client import Client
+from liberate_matrix.convert import clean
 from liberate_matrix.ids import localpart
 
 _MOST_NAME = 250  # letters of a display name; Synapse takes 256
@@ -52,5 +53,9 @@ class People:
         if ghost and not self._client.named(user):
             known = cast.author(author) if cast is not None else None
             name = (known.name or known.full_name or author) if known else "Import"
-            self._client.name(user, name[:_MOST_NAME] or "?")
+            self._client.name(user, clean(name)[:_MOST_NAME] or "?")
         self._ready.add(user)
+
+    def forget(self, user: str) -> None:
+        """Look at the account anew before it is used again."""
+        self._ready.discard(user)

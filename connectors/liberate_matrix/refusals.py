@@ -9,6 +9,10 @@ from liberate.errors import AccountError, ItemError, LiberateError, TransientErr
 _AGAIN = "run the same command again"
 
 
+class DeviceGone(TransientError):
+    """The device by which an account's requests are told apart was removed; it can be made anew."""
+
+
 def unreachable(error: BaseException, where: str) -> LiberateError:
     """What a failure of the connection itself means. No part of the request is told."""
     text = f"{error!r} {error.__context__!r}"
@@ -95,6 +99,8 @@ def refusal(status: int, code: str, words: str, retry_ms: object, user: str | No
                 f"{user or 'The user'} is deactivated at {where} {told}.",
                 f"Correct the people table; then {_AGAIN}.",
             )
+        case "M_UNKNOWN_DEVICE":
+            return DeviceGone(f"{user or 'The account'} at {where} has removed the device that liberate uses {told}.")
         case "M_RESOURCE_LIMIT_EXCEEDED":
             return AccountError(
                 "full", f"{where} has reached a limit of its own {told}.", f"Ask its administrator; then {_AGAIN}."

@@ -9,7 +9,7 @@ from typing import Any
 
 from liberate.chat import Room, RoomKind, Workspace
 from liberate.connector import Cast, Place
-from liberate.errors import AccountError, ItemError, TransientError
+from liberate.errors import AccountError, TransientError
 from liberate_matrix import refusals
 from liberate_matrix.client import Client
 from liberate_matrix.convert import Names, clean
@@ -86,26 +86,30 @@ class Rooms:
             self._owners(room, user) if direct else [self._settings.creator or self._client.bot, self._client.bot]
         )
         author = next((one for one in room.members if user(one) == candidates[0]), "")
-        self._people.ready(candidates[0], cast, author)
-        id_, owner = self._found(alias, candidates) or self._made(alias, candidates, self._wish(room, space))
+        if self._people.ghost(candidates[0]):
+            self._people.ready(candidates[0], cast, author)
+        found = self._found(alias, candidates, direct=direct)
+        id_, owner = found or self._made(alias, candidates, self._wish(room, space))
         self._check(owner, id_)
+        opened = Opened(Place(id_), room, cast, owner, names, self._client.joined(owner, id_), direct)
         if space is not None:
             self._put_into(space, id_, owner)
+            self.join(opened, self._client.bot)  # so that it is found again when the plan names another creator
         if room.kind is RoomKind.PUBLIC:
             self._give_alias(owner, id_, room.name, alias)
-        return Opened(Place(id_), room, cast, owner, names, self._client.joined(owner, id_), direct)
+        return opened
 
     def space(self, workspace: Workspace) -> Space:
         """The space of the workspace, made if it is not there."""
         if workspace.id not in self._spaces:
             alias = self.alias(workspace.id)
             candidates = [self._settings.creator or self._client.bot, self._client.bot]
-            self._people.ready(candidates[0])
             wish = self._base(clean(workspace.name)[:255], clean(workspace.url), "invite")
             wish["creation_content"]["type"] = "m.space"
             wish["power_level_content_override"] = {"events_default": 100, "invite": 50}
             id_, owner = self._found(alias, candidates) or self._made(alias, candidates, wish)
             self._spaces[workspace.id] = Space(id_, owner, self._client.joined(owner, id_))
+            self.join_space(workspace, self._client.bot)
         return self._spaces[workspace.id]
 
     # Joining -------------------------------------------------------------------------------------
@@ -144,16 +148,22 @@ class Rooms:
             members.insert(0, room.creator)
         return [*map(user, members), self._client.bot]
 
-    def _found(self, alias: str, candidates: list[str]) -> tuple[str, str] | None:
-        """The room of that alias, and who made it."""
+    def _found(self, alias: str, candidates: list[str], *, direct: bool = False) -> tuple[str, str] | None:
+        """The room of that alias, and who made it; of one where all are equals, anybody who is in it."""
         id_ = self._client.resolve(alias)
         if id_ is None:
             return None
-        for one in candidates:
-            try:
-                return id_, self._client.creator(one, id_)
-            except (ItemError, AccountError):  # not in the room, or not there at all
-                continue
+        joined = self._client.joined(self._client.bot, id_)
+        if not joined:  # Synapse gives a room its address before anybody is in it
+            raise TransientError(
+                f"The address {alias} leads to a room that is only just being made, or that everybody has left. "
+                "If that stays so, delete the address."
+            )
+        owner = next((one for one in candidates if one in joined), "")
+        if direct:
+            return id_, owner or min(joined)
+        if owner:
+            return id_, self._client.creator(owner, id_)
         raise AccountError(
             "room-closed",
             f"The room {alias} is there, and none of those who may have made it is in it.",
@@ -168,7 +178,8 @@ class Rooms:
         id_ = self._client.create_room(owner, wish)
         if id_ is not None:
             return id_, owner
-        found = self._found(alias, candidates)  # somebody else was faster, or an answer was lost
+        # Somebody else was faster.
+        found = self._found(alias, candidates, direct=bool(wish.get("is_direct")))
         if found is None:
             raise TransientError(f"The address {alias} is taken and leads nowhere yet.")
         return found

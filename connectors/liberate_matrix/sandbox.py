@@ -201,6 +201,8 @@ class Synapse:
             "macaroon_secret_key": self._shared_secret,
             "form_secret": self._shared_secret,
             "bcrypt_rounds": 4,
+            "presence": {"enabled": False},
+            "stats": {"enabled": False},
             "app_service_config_files": self._registrations,
             **self._config,
         }

@@ -13,6 +13,7 @@ from liberate_matrix.closing import Closing
 from liberate_matrix.contents import FORM, SOURCE, Put, planned, puts, reaction, version_of
 from liberate_matrix.convert import clean, edit, in_thread
 from liberate_matrix.people import People
+from liberate_matrix.refusals import DeviceGone
 from liberate_matrix.rooms import Opened, Rooms
 from liberate_matrix.standing import Part, Standing, mark_of
 
@@ -148,6 +149,9 @@ class Saying:
     ) -> str:
         try:
             answer = self._client.send(sender, opened.place, type_, txn, content, ts, fine)
+        except DeviceGone:
+            self._people.forget(sender)
+            raise
         except ItemError as error:
             if error.code != "forbidden" or not self._closing.lift(opened):
                 raise

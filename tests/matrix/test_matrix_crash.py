@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,8 +18,6 @@ from liberate.chat import File, Paragraph, Reaction, RoomKind, Text
 from liberate.errors import TransientError
 from liberate.testing.crash import Countdown, Crash, Step, crash_at
 from liberate.testing.room_contract import THUMB, Job, file, item, say
-
-TORTURE = bool(os.environ.get("LIBERATE_TORTURE"))
 
 
 def conversation() -> list[Any]:
@@ -98,10 +95,18 @@ def forget_transactions(synapse: Synapse) -> None:
     synapse.start()
 
 
-@pytest.mark.parametrize("kind", [RoomKind.PUBLIC, RoomKind.DIRECT])
+@pytest.mark.parametrize(
+    ("kind", "every"),
+    [
+        (RoomKind.PUBLIC, 9),
+        (RoomKind.DIRECT, 13),
+        pytest.param(RoomKind.PUBLIC, 1, marks=pytest.mark.torture),
+        pytest.param(RoomKind.DIRECT, 1, marks=pytest.mark.torture),
+    ],
+)
 @pytest.mark.timeout(3000)
 def test_a_writer_that_dies_at_any_request_is_set_right_by_the_next_run(
-    synapse: Synapse, settings: MatrixSettings, kind: RoomKind
+    synapse: Synapse, settings: MatrixSettings, kind: RoomKind, every: int
 ) -> None:
     steps: list[str] = []
     clean = Trial(synapse, settings, kind)
@@ -111,7 +116,7 @@ def test_a_writer_that_dies_at_any_request_is_set_right_by_the_next_run(
     clean.check(wanted, "after a second run")
     assert {"after PUT send", "after POST create", "after PUT upload", "after POST createRoom"} <= set(steps)
     changing = [number for number, what in enumerate(steps) if what.startswith("after ")]
-    for number in changing if TORTURE else changing[:: 7 if kind is RoomKind.PUBLIC else 11]:
+    for number in changing[::every]:
         trial = Trial(synapse, settings, kind)
         told = f"after a crash at step {number} ({steps[number]})"
         with pytest.raises(Crash):
