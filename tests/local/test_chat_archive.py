@@ -398,6 +398,14 @@ def test_a_room_keeps_its_folder_when_it_gets_another_name(tmp_path: Path) -> No
     assert "# everybody" in (tmp_path / "rooms/general/2026-03.html").read_text("utf-8")
 
 
+def test_what_was_said_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with archive(tmp_path / "new") as opened:
+        carry(workspace(), opened)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    for path in (tmp_path / "new/rooms").rglob("*"):
+        assert path.is_dir() or ".index" in path.name or path.stat().st_mode & 0o077 == 0, path
+
+
 def test_another_workspace_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with archive(tmp_path) as opened:
         carry(workspace(), opened)
