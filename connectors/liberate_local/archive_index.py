@@ -75,11 +75,15 @@ class Index:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise
-            self.close()
-            for name in (self._path, self._path + "-journal"):
-                with suppress(FileNotFoundError):
-                    os.unlink(name)
+            self.forget()
             self._refresh()
+
+    def forget(self) -> None:
+        """Throw the table away."""
+        self.close()
+        for name in (self._path, self._path + "-journal"):
+            with suppress(FileNotFoundError):
+                os.unlink(name)
 
     def _refresh(self) -> None:
         base = self.base

@@ -63,7 +63,8 @@ class Register:
 
     def prepare(self, workspace: Workspace) -> None:
         """Make the archive, or find out that it is this workspace's. Raises AccountError where it is another's."""
-        os.makedirs(self.path(ROOMS), mode=0o700, exist_ok=True)
+        for folder in (self._root, self.path(ROOMS)):  # makedirs gives its mode to the last folder only
+            os.makedirs(folder, mode=0o700, exist_ok=True)
         with self.alone():
             there = load(self.path("workspace.json"))
             if isinstance(there, dict) and there.get("id", workspace.id) != workspace.id:

@@ -80,49 +80,60 @@ class RoomFolder:
         """
         parts = [one.part for _, one in batch if isinstance(one, Waiting)]
         try:
-            if parts:
-                sync_files(self.files, parts)
-                with self.alone():
-                    self.index.refresh()
-                    named = self._named(batch)
-                    starts = self._append(batch, named)
+            if not parts:
+                receipts = self._append(batch, {}, {})
                 step("after the lines")
-                for slot, one in batch:
-                    if isinstance(one, Waiting):
-                        os.replace(one.part, self._path(named[slot.key]))
-                        step("after naming a file")
-                sync_folder(self.files)
-            else:
-                named = {}
-                starts = self._append(batch, named)
-                step("after the lines")
+                return receipts
+            sync_files(self.files, parts)
+            with self.alone():
+                self.index.refresh()
+                told = {slot.key: self.index.file(slot.key) for slot, one in batch if isinstance(one, Waiting)}
+                named = self._named(batch, told)
+                receipts = self._append(batch, named, told)
+            step("after the lines")
+            for slot, one in batch:
+                if isinstance(one, Waiting):
+                    os.replace(one.part, self._path(named[slot.key]))
+                    step("after naming a file")
+            sync_folder(self.files)
         except BaseException:
             self.abandon(batch)
             raise
-        out = []
-        for (slot, one), at in zip(batch, starts, strict=True):
-            if isinstance(one, Waiting):
-                out.append((slot, self._file_receipt(named[slot.key])))
-            else:
-                out.append((slot, self._message_receipt(slot.key, at, len(message_line(slot.key, one)))))
-        return out
+        return receipts
 
-    def _named(self, batch: Batch) -> dict[str, FileLine]:
-        """The line of each file in the batch, by its key."""
+    def _named(self, batch: Batch, told: Mapping[str, FileLine | None]) -> dict[str, FileLine]:
+        """The line of each file in the batch, by its key. One that has a name keeps it."""
         out = {}
         names = _Names(self.index)
         for slot, one in batch:
             if isinstance(one, Waiting):
-                there = self.index.file(slot.key)
+                there = told[slot.key]
                 name = there.name if there else file_name(slot.item.name, slot.key, names)
                 names.given.add(folded(name))
                 out[slot.key] = FileLine(slot.key, slot.item.id, name, one.size, one.sha256)
         return out
 
-    def _append(self, batch: Batch, named: Mapping[str, FileLine]) -> list[int]:
-        return self.lines.append(
-            [dump(named[slot.key]) if isinstance(one, Waiting) else message_line(slot.key, one) for slot, one in batch]
-        )
+    def _append(
+        self, batch: Batch, named: Mapping[str, FileLine], told: Mapping[str, FileLine | None]
+    ) -> list[tuple[Slot, Receipt]]:
+        """Append the lines of a batch, but for those of files that stand there already; its receipts."""
+        lines = []
+        for slot, one in batch:
+            if not isinstance(one, Waiting):
+                lines.append(message_line(slot.key, one))
+            elif told[slot.key] != named[slot.key]:
+                lines.append(dump(named[slot.key]))
+        starts = iter(zip(self.lines.append(lines) if lines else (), lines, strict=True))
+        out = []
+        for slot, one in batch:
+            if not isinstance(one, Waiting):
+                at, line = next(starts)
+                out.append((slot, self._message_receipt(slot.key, at, len(line))))
+                continue
+            if told[slot.key] != named[slot.key]:
+                next(starts)
+            out.append((slot, self._file_receipt(named[slot.key])))
+        return out
 
     @staticmethod
     def abandon(batch: Batch) -> None:
@@ -153,23 +164,45 @@ class RoomFolder:
 
     # Finding and reading -------------------------------------------------------------------------
 
-    def find(self, slots: Sequence[Slot]) -> Iterator[tuple[Slot, Receipt]]:
+    def find(self, slots: Sequence[Slot]) -> list[tuple[Slot, Receipt]]:
         """What of these is there; what a dead attempt left in parts is cut, what it left whole is on the disk."""
         self.lines.settle()
         self._sweep({slot.key for slot in slots})
         self.index.refresh()
+        found = self._find(slots)
+        if not self._stand(found):  # somebody changed the file behind the table
+            self.index.forget()
+            self.index.refresh()
+            found = self._find(slots)
+        return found
+
+    def _find(self, slots: Sequence[Slot]) -> list[tuple[Slot, Receipt]]:
+        out = []
         for slot in slots:
             told = slot.item.digests.get("sha256")
             line = self.index.file(slot.key)
             if line is not None:
                 if told in (None, line.sha256) and self._size(line) == line.size:
-                    yield slot, self._file_receipt(line)
+                    out.append((slot, self._file_receipt(line)))
                 continue
             after = -1
             if slot.replaces is not None and (found := _MESSAGE.match(slot.replaces.id)):
                 after = int(found[1])
             if where := self.index.at(slot.key, told, after):
-                yield slot, self._message_receipt(slot.key, *where)
+                out.append((slot, self._message_receipt(slot.key, *where)))
+        return out
+
+    def _stand(self, found: Sequence[tuple[Slot, Receipt]]) -> bool:
+        """Whether each message that was found is where the table says."""
+        if not found:
+            return True
+        with open(self.lines.path, "rb") as file:
+            for slot, receipt in found:
+                if where := _MESSAGE.match(receipt.id):
+                    line = line_at(file, int(where[1]), int(where[2]))
+                    if line is None or line.key != slot.key:
+                        return False
+        return True
 
     def _size(self, line: FileLine) -> int | None:
         try:
