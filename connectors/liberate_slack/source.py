@@ -46,7 +46,7 @@ _BODIES = 8 << 20  # bytes of messages that were listed and not yet read
 _FILES = 10_000  # files that were listed and not yet read
 _WITNESSES = 3  # other files that are asked for, to know whether a token is refused or one file
 _NOT_PEOPLE = frozenset({b"USLACKBOT", b"U00", b"U00000000"})
-_USUAL = re.compile(r"\d{10}\.\d{6}")
+_USUAL = re.compile(r"[0-9]{10}\.[0-9]{6}")
 _USER = re.compile(rb'"user"\s*:\s*"([A-Z0-9]+)"')
 
 
