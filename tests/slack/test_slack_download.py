@@ -64,11 +64,12 @@ def secret(error: BaseException) -> bool:
 @pytest.mark.parametrize("mood", ["", "ignore-range"])
 def test_a_file_is_read_from_any_place(server: FileServer, downloads: Downloads, offset: int, mood: Mood) -> None:
     server.moods["F1"] = mood
-    if offset == len(BODY) and not mood:
-        with pytest.raises(IntegrityError):
-            list(downloads.read(at(server), offset))
-        return
     assert b"".join(downloads.read(at(server), offset)) == BODY[offset:]
+
+
+def test_a_file_that_became_shorter_than_what_was_read_of_it_is_told(server: FileServer, downloads: Downloads) -> None:
+    with pytest.raises(IntegrityError):
+        list(downloads.read(at(server), len(BODY) + 1))
 
 
 REFUSED: list[tuple[Mood, type[LiberateError], str]] = [
