@@ -63,7 +63,8 @@ INLINE: list[tuple[dict[str, Any], list[Inline]]] = [
     ({"type": "team", "team_id": "T1"}, [Text("T1")]),
     ({"type": "message_mention", "channel_id": ROOM, "message_ts": "1.000001", "text": "that"},
      [Mention("message", f"{ROOM}/{ROOM}/1.000001", "that")]),
-    ({"type": "canvas", "title": "Plan", "url": "https://x.slack.com/docs/1"}, [Link("https://x.slack.com/docs/1", "Plan")]),
+    ({"type": "canvas", "title": "Plan", "url": "https://x.slack.com/docs/1"},
+     [Link("https://x.slack.com/docs/1", "Plan")]),
     ({"type": "citation", "text": "[1]"}, [Text("[1]")]),
     ({"type": "tag", "label": "urgent"}, [Text("urgent")]),
     ({"type": "file", "name": "a.pdf"}, [Text("a.pdf")]),
@@ -145,7 +146,8 @@ KIT: list[tuple[dict[str, Any], str]] = [
      "a &\nf"),
     ({"type": "section", "text": {"type": "plain_text", "text": "*a*"}}, "*a*"),
     ({"type": "section", "text": PLAIN, "accessory": {"type": "button", "text": PLAIN}}, "Yes 🎉\n[Yes 🎉]"),
-    ({"type": "section", "text": PLAIN, "accessory": {"type": "image", "image_url": "https://e.example/i", "alt_text": "i"}},
+    ({"type": "section", "text": PLAIN,
+      "accessory": {"type": "image", "image_url": "https://e.example/i", "alt_text": "i"}},
      "Yes 🎉\ni (https://e.example/i)"),
     ({"type": "context", "elements": [{"type": "mrkdwn", "text": "a"}, {"type": "plain_text", "text": "b"}]}, "a b"),
     ({"type": "image", "image_url": "https://e.example/i", "title": {"type": "plain_text", "text": "T"}},
@@ -165,7 +167,8 @@ KIT: list[tuple[dict[str, Any], str]] = [
      "Card\ntext"),
     ({"type": "share_shortcut", "title": "Flow", "url": "https://e.example/f"}, "Flow (https://e.example/f)"),
     ({"type": "input", "label": {"type": "plain_text", "text": "Name"}}, "Name"),
-    ({"type": "table", "rows": [[{"type": "raw_text", "text": "a"}, {"type": "rich_text", "elements": [section(words("b"))]}]]},
+    ({"type": "table",
+      "rows": [[{"type": "raw_text", "text": "a"}, {"type": "rich_text", "elements": [section(words("b"))]}]]},
      "a | b"),
 ]  # fmt: skip
 
@@ -191,7 +194,8 @@ def test_an_unknown_block_keeps_its_words_and_is_counted() -> None:
 
 @pytest.mark.parametrize("blocks", [None, "x", {}, [None, "x", 3], [{}], [{"type": "rich_text"}], [{"type": "section"}],
                                     [{"type": "rich_text", "elements": [{"type": "rich_text_list", "indent": "x"}]}],
-                                    [{"type": "table", "rows": None}], [{"type": "context", "elements": [None]}]])  # fmt: skip
+                                    [{"type": "table", "rows": None}], [{"type": "context", "elements": [None]}]],
+)  # fmt: skip
 def test_blocks_of_any_shape_are_no_failure(blocks: Any) -> None:
     assert plain(convert_blocks(blocks, names())).strip("\n• ") == ""
 

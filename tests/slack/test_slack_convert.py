@@ -57,8 +57,8 @@ def test_a_time_of_any_age_and_form_is_kept(given: Any, id_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ts", [None, "", "not-a-number", "NaN", "inf", "-1.5", float("nan"), float("inf"), True, [], "1", "1.", "9" * 30 + ".1",
-           "999999999999.000000", "1772000000.0001000", "१७७२००००००.००"],
+    "ts", [None, "", "not-a-number", "NaN", "inf", "-1.5", float("nan"), float("inf"), True, [], "1", "1.",
+           "9" * 30 + ".1", "999999999999.000000", "1772000000.0001000", "१७७२००००००.००"],
 )  # fmt: skip
 def test_a_time_that_is_none_is_refused_and_never_now(ts: Any) -> None:
     assert refused(said(ts)).code == "bad-ts"
@@ -199,7 +199,8 @@ BEFORE = said(text="before")
 GONE: list[tuple[dict[str, Any], str, str]] = [
     (said(subtype="tombstone", text="This message was deleted."), "deleted", "This message was deleted."),
     (said(subtype="message_deleted", text="", hidden=True, previous_message=BEFORE), "deleted", "> before"),
-    ({"ts": TS, "subtype": "message_changed", "hidden": True, "previous_message": BEFORE, "message": said()}, "history", "> before"),
+    ({"ts": TS, "subtype": "message_changed", "hidden": True, "previous_message": BEFORE, "message": said()},
+     "history", "> before"),
     (said(hidden=True, text="hid"), "history", "hid"),
 ]  # fmt: skip
 
@@ -242,12 +243,14 @@ REACTIONS: list[tuple[list[Any], tuple[Reaction, ...]]] = [
     ([{"name": "+1", "users": [ANNA], "count": 60}], (Reaction(Emoji("+1", "👍"), (ANNA,), 60),)),
     ([{"name": "+1", "users": [ANNA], "count": 1}, {"name": "thumbsup", "users": [BO, ANNA], "count": 2}],
      (Reaction(Emoji("+1", "👍"), (ANNA, BO), 3),)),
-    ([{"name": "clap::skin-tone-2", "users": ["U404"], "count": 1}], (Reaction(Emoji("clap::skin-tone-2", "👏🏻"), ("U404",)),)),
+    ([{"name": "clap::skin-tone-2", "users": ["U404"], "count": 1}],
+     (Reaction(Emoji("clap::skin-tone-2", "👏🏻"), ("U404",)),)),
     ([{"name": "clap::skin-tone-9", "users": [ANNA]}], (Reaction(Emoji("clap", "👏"), (ANNA,)),)),
     ([{"name": "sun", "users": [ANNA], "count": 1}], (Reaction(Emoji("solros"), (ANNA,)),)),
     ([{"name": "ring1", "users": [ANNA], "count": 1}], (Reaction(Emoji("ring1"), (ANNA,)),)),
     ([{"name": "deleted_one", "users": [], "count": 3}], (Reaction(Emoji("deleted_one"), (), 3),)),
-    ([{"name": "eyes", "users": None, "count": None}, {"users": [ANNA]}, None, "x"], (Reaction(Emoji("eyes", "👀"), ()),)),
+    ([{"name": "eyes", "users": None, "count": None}, {"users": [ANNA]}, None, "x"],
+     (Reaction(Emoji("eyes", "👀"), ()),)),
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from slack_kit import ANNA, ROOM, names
 
 from liberate.chat import Block, Code, Emoji, Inline, Link, Mention, Message, Paragraph, Quote, Style, Text, plain
 
-B, I, S, C = ({one} for one in (Style.BOLD, Style.ITALIC, Style.STRIKE, Style.CODE))
+BOLD, ITALIC, STRIKE, CODE = ({one} for one in (Style.BOLD, Style.ITALIC, Style.STRIKE, Style.CODE))
 
 
 def t(text: str, *styles: set[Style]) -> Text:
@@ -21,15 +21,15 @@ def t(text: str, *styles: set[Style]) -> Text:
 
 LINES: list[tuple[str, list[Inline]]] = [
     ("plain", [t("plain")]),
-    ("*bold*", [t("bold", B)]),
-    ("_it_ and ~no~", [t("it", I), t(" and "), t("no", S)]),
-    ("*b _bi_*", [t("b ", B), t("bi", B, I)]),
-    ("`x*y*z`", [t("x*y*z", C)]),
-    ("*`x`*", [t("x", B, C)]),
+    ("*bold*", [t("bold", BOLD)]),
+    ("_it_ and ~no~", [t("it", ITALIC), t(" and "), t("no", STRIKE)]),
+    ("*b _bi_*", [t("b ", BOLD), t("bi", BOLD, ITALIC)]),
+    ("`x*y*z`", [t("x*y*z", CODE)]),
+    ("*`x`*", [t("x", BOLD, CODE)]),
     ("2*3*4 and snake_case_name", [t("2*3*4 and snake_case_name")]),
     ("* not bold * and *open", [t("* not bold * and *open")]),
     ("**", [t("**")]),
-    ("(*b*), _i_.", [t("("), t("b", B), t("), "), t("i", I), t(".")]),
+    ("(*b*), _i_.", [t("("), t("b", BOLD), t("), "), t("i", ITALIC), t(".")]),
     ("a *b\nc* d", [t("a *b\nc* d")]),
     ("5 &lt; 6 &amp;&amp; 7 &gt; 6", [t("5 < 6 && 7 > 6")]),
     ("&amp;lt;b&amp;gt;", [t("&lt;b&gt;")]),
@@ -51,7 +51,7 @@ LINES: list[tuple[str, list[Inline]]] = [
     ("<!odd|shown>", [t("shown")]),
     ("<https://e.example/a?b=1&amp;c=2>", [Link("https://e.example/a?b=1&c=2", "https://e.example/a?b=1&c=2")]),
     ("<https://e.example|A &amp; *B*>", [Link("https://e.example", "A & *B*")]),
-    ("*<https://e.example|b>*", [Link("https://e.example", "b", frozenset(B))]),
+    ("*<https://e.example|b>*", [Link("https://e.example", "b", frozenset(BOLD))]),
     ("<mailto:a@e.example>", [Link("mailto:a@e.example", "a@e.example")]),
     ("<mailto:a@e.example|Anna>", [Link("mailto:a@e.example", "Anna")]),
     ("<tel:+4930>", [Link("tel:+4930", "+4930")]),
