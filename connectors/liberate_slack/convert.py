@@ -21,7 +21,7 @@ SLACKBOT = "USLACKBOT"
 NOBODY = "UNKNOWN"  # a message without an author of any kind
 EMPTY = "[empty message]"
 
-_TS = re.compile(r"(\d{1,12})\.(\d{1,6})")
+_TS = re.compile(r"([0-9]{1,12})\.([0-9]{1,6})")
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799  # seconds: the end of the year 9999
 _SAID = frozenset({

@@ -16,8 +16,9 @@ from liberate_slack.archive import Archive
 from liberate_slack.convert import micros, stamp
 from liberate_slack.json_array import BrokenJson, elements
 
-LARGE = 4 << 20  # bytes of a day file from which on it is not held in memory as a whole
-_HELD = 2 * LARGE  # bytes of day files held at a time; as Python's objects they are some six times larger
+LARGE = 1 << 19  # bytes of a day file from which on its messages are on disk and not in memory
+_HELD = 2 << 20  # bytes of day files held in memory; as Python's objects they are some eight times larger
+_ON_DISK = 8  # day files that are on disk at a time
 _NEVER = -1  # the place of what has no time: before everything else
 
 
@@ -69,10 +70,17 @@ class Days:
             return have
         made = self._read(number)
         self._held[number] = made
-        while len(self._held) > 1 and sum(self._archive.size(one) for one in self._held) > _HELD:
-            _, old = self._held.popitem(last=False)
-            if isinstance(old, _Spooled):
-                old.close()
+        in_memory = on_disk = 0
+        for one in reversed(list(self._held)):  # the latest are kept
+            held = self._held[one]
+            if isinstance(held, _Spooled):
+                on_disk += 1
+            else:
+                in_memory += self._archive.size(one)
+            if one != number and (in_memory > _HELD if not isinstance(held, _Spooled) else on_disk > _ON_DISK):
+                del self._held[one]
+                if isinstance(held, _Spooled):
+                    held.close()
         return made
 
     def _read(self, number: int) -> Sequence[Any]:
@@ -127,10 +135,11 @@ class Order:
         self._positions = array("I")
         runs = [run for run in (self._run(entry) for entry in entries) if run is not None]
         # A day file may reach into its neighbours' days: time zones; or hold anything: archives that were merged.
-        runs.sort(key=lambda run: run.times[0])
+        runs.sort(key=lambda run: run.times[0], reverse=True)
         cluster: list[_Run] = []
         until = _NEVER
-        for run in runs:
+        while runs:
+            run = runs.pop()  # so that it is not in memory twice
             if cluster and run.times[0] > until:
                 self._take(cluster)
                 cluster = []

@@ -44,6 +44,10 @@ class _Refused(Exception):
         self.code = code
 
 
+class _AtItsEnd(Exception):
+    """Nothing stands behind the offset."""
+
+
 class Downloads:
     """Downloads by one worker. `token`: one of our own, instead of those in the links."""
 
@@ -82,6 +86,8 @@ class Downloads:
         try:
             pieces = self._pieces(file, offset)
             first = next(pieces, None)
+        except _AtItsEnd:
+            return
         except _Refused as refused:
             raise self._meaning(refused, others) from None
         self._good = True
@@ -158,7 +164,10 @@ class Downloads:
                     f"Slack cannot serve files at the moment (HTTP {status}).", float(wait) if wait.isdigit() else None
                 )
             if status == 416 and offset:
+                total = re.fullmatch(r"bytes \*/([0-9]+)", response.headers.get("Content-Range", ""))
                 response.close()
+                if (int(total[1]) if total else file.size) == offset:
+                    raise _AtItsEnd
                 raise IntegrityError("The file became shorter while it was read.")
             if status not in (200, 206):
                 response.close()

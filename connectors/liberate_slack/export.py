@@ -23,7 +23,7 @@ from liberate_slack.convert import stamp
 from liberate_slack.json_array import BrokenJson, elements
 from liberate_slack.letters import clean, clean_deep, dicts_of, list_of, members_of
 
-_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})\.json")
+_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\.json")
 _ROOMS: dict[str, RoomKind] = {
     "channels.json": RoomKind.PUBLIC,
     "groups.json": RoomKind.PRIVATE,

@@ -21,7 +21,7 @@ _MARKS = {"*": Style.BOLD, "_": Style.ITALIC, "~": Style.STRIKE}
 _MARK = re.compile(r"[*_~\0]")
 _QUOTED = re.compile(r"(?:&gt;|>) ?")
 _ALL_QUOTED = re.compile(r"(?:&gt;|>){3} ?")
-_PERMALINK = re.compile(r"https://[\w.-]+\.slack\.com/archives/([A-Z0-9]+)/p(\d{10,})(\d{6})(?:\?[^#]*)?$")
+_PERMALINK = re.compile(r"https://[\w.-]+\.slack\.com/archives/([A-Z0-9]+)/p([0-9]{10,})([0-9]{6})(?:\?[^#]*)?$")
 
 
 def parse(text: str, names: Names) -> tuple[Block, ...]:

@@ -42,11 +42,12 @@ from liberate_slack.settings import SlackExportSettings
 _FORM = 1  # of our conversion; raised when the same export is to be listed anew
 _NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
 _STEP = 5000  # messages between two cursors
-_BODIES = 8 << 20  # bytes of messages that were listed and not yet read
+_BODIES = 4 << 20  # bytes of messages that were listed and not yet read
+_EACH = 300  # bytes that remembering one costs besides
 _FILES = 10_000  # files that were listed and not yet read
 _WITNESSES = 3  # other files that are asked for, to know whether a token is refused or one file
 _NOT_PEOPLE = frozenset({b"USLACKBOT", b"U00", b"U00000000"})
-_USUAL = re.compile(r"\d{10}\.\d{6}")
+_USUAL = re.compile(r"[0-9]{10}\.[0-9]{6}")
 _USER = re.compile(rb'"user"\s*:\s*"([A-Z0-9]+)"')
 
 
@@ -267,9 +268,9 @@ class SlackExportSource:
     def _hold(self, id_: str, body: bytes) -> None:
         old = self._bodies.pop(id_, b"")
         self._bodies[id_] = body
-        self._bytes += len(body) - len(old)
+        self._bytes += len(body) + _EACH - (len(old) + _EACH if old else 0)
         while self._bytes > _BODIES and len(self._bodies) > 1:
-            self._bytes -= len(self._bodies.popitem(last=False)[1])
+            self._bytes -= len(self._bodies.popitem(last=False)[1]) + _EACH
 
     def _read_file(self, room: str, id_: str, slack_id: str, offset: int) -> Iterator[bytes]:
         entry = self._export.local_entry(slack_id)

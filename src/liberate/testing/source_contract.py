@@ -11,7 +11,20 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from liberate.connector import Collection, Cursor, Gone, Item, Listed, ReadsMany, Renumbered, Skipped, Source
+from liberate.chat import ChatFacts, Message
+from liberate.connector import (
+    Collection,
+    Cursor,
+    Gone,
+    HasRooms,
+    Item,
+    Kind,
+    Listed,
+    ReadsMany,
+    Renumbered,
+    Skipped,
+    Source,
+)
 from liberate.errors import AccountError, ItemError
 from liberate.files import FileFacts
 
@@ -92,7 +105,8 @@ class SourceContract:
             ids = [one.id for one in listed if isinstance(one, Item | Skipped)]
             assert len(set(ids)) == len(ids), collection.path
             assert [_known_by(i) for i in items_of(listed)] == [_known_by(i) for i in items_of(listed_again)]
-            assert all(item.kind is collection.kind for item in items_of(listed))
+            kinds = {collection.kind, *({Kind.FILE} if collection.kind is Kind.CHAT else ())}  # files hang on messages
+            assert {item.kind for item in items_of(listed)} <= kinds, collection.path
 
     def test_a_count_given_beforehand_is_near_the_truth(self, open_source: OpenSource) -> None:
         for collection, listed in self._whole_listing(open_source):
@@ -257,6 +271,62 @@ class SourceContract:
         with ThreadPoolExecutor(3) as pool:
             first, *others = pool.map(read, range(3))
         assert all(other == first for other in others)
+
+    # Rooms ---------------------------------------------------------------------------------------
+
+    def test_what_an_item_of_a_room_refers_to_is_listed_before_it(self, open_source: OpenSource) -> None:
+        for collection, listed in self._whole_listing(open_source):
+            if collection.kind is not Kind.CHAT:
+                continue
+            assert collection.ordered, collection.path
+            before: set[str] = set()
+            for item in items_of(listed):
+                assert before.issuperset(item.refs), item.id
+                before.add(item.id)
+
+    def test_messages_are_told_oldest_first_and_name_what_they_refer_to(self, open_source: OpenSource) -> None:
+        with open_source() as source:
+            for collection in list(source.collections()):
+                if collection.kind is not Kind.CHAT:
+                    continue
+                listed = items_of(list(source.items(collection, None)))
+                files = {item.id for item in listed if item.kind is Kind.FILE}
+                said = {item.id: self._message(source, item) for item in listed if item.kind is Kind.CHAT}
+                times = [message.time for message in said.values()]
+                assert times == sorted(times), collection.path
+                for item in listed:
+                    if item.kind is not Kind.CHAT:
+                        continue
+                    message = said[item.id]
+                    named = {one.id for one in message.files if one.id}
+                    assert named <= files, item.id
+                    assert set(item.refs) == named | ({message.thread} & said.keys()), item.id
+                    assert isinstance(item.facts, ChatFacts), item.id
+                    assert item.facts_version, item.id
+                    assert (message.id, message.reactions) == (item.id, item.facts.reactions)
+
+    def test_rooms_and_those_who_speak_in_them_are_known(self, open_source: OpenSource) -> None:
+        with open_source() as source:
+            for collection in list(source.collections()):
+                if collection.kind is not Kind.CHAT:
+                    continue
+                assert isinstance(source, HasRooms)
+                room = source.room(collection)
+                assert room.id == collection.id
+                speakers = {*room.members, *((room.creator,) if room.creator else ())}
+                for item in items_of(list(source.items(collection, None))):
+                    if item.kind is Kind.CHAT:
+                        speakers.add(self._message(source, item).author)
+                for id_ in {*speakers, "nobody of that id"}:
+                    assert source.author(id_).id == id_
+                    assert source.author(id_).name, id_
+
+    @staticmethod
+    def _message(source: Source, item: Item) -> Message:
+        body = b"".join(source.read(item))
+        message = Message.load(body)
+        assert message.dump() == body, item.id
+        return message
 
     # Errors --------------------------------------------------------------------------------------
 

@@ -1,0 +1,512 @@
+"""Exports as they are met: every layout, broken files, archives that mean harm."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from liberate_slack.archive import Archive, Limits
+from liberate_slack.days import LARGE
+from liberate_slack.export import Export
+from liberate_slack.standin import Layout, Shape, make_export
+from slack_kit import (
+    ANNA,
+    BO,
+    CHANNELS,
+    ROOM,
+    TS,
+    USERS,
+    items,
+    listing,
+    messages,
+    opened,
+    said,
+    skipped,
+    ts_of,
+    zipped,
+)
+
+from liberate.chat import Message, RoomKind, plain
+from liberate.connector import Item, Kind
+from liberate.errors import AccountError, ItemError
+
+DAY = "general/2026-02-25.json"
+
+
+def texts(path: Path, room: str = ROOM, **settings: Any) -> list[str]:
+    return [plain(one.blocks) for one in messages(path, room, **settings)]
+
+
+# Layouts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["public", "all", "organisation", "slackdump", "slackdump-mattermost"])
+@pytest.mark.parametrize("top", ["", "Solros export/"])
+def test_every_layout_is_read_whole_each_message_once_and_oldest_first(
+    tmp_path: Path, layout: Layout, top: str
+) -> None:
+    made = make_export(tmp_path / "e.zip", Shape(layout=layout, top=top))
+    found: dict[str, set[str]] = {}
+    codes = dict.fromkeys(made.skipped, 0)
+    with opened(made.path) as source:
+        for room in source.collections():
+            listed = list(source.items(room, None))
+            ts = ts_of(listed)
+            assert ts == sorted(ts)
+            assert len(ts) == len(set(ts))
+            found[room.id] = set(ts)
+            for one in skipped(listed):
+                if one.code in codes:
+                    codes[one.code] += 1
+    assert found == made.said
+    assert codes == made.skipped
+
+
+def test_conversations_have_their_kinds_people_and_descriptions(tmp_path: Path) -> None:
+    made = make_export(tmp_path / "Solros Slack export Jan 1 2026 - Jun 27 2026.zip")
+    with opened(made.path) as source:
+        rooms = {one.id: source.room(one) for one in source.collections()}
+        shown = {one.id: one.path for one in source.collections()}
+    assert {id_: one.kind for id_, one in rooms.items()} == {
+        "C0CHANNEL0": RoomKind.PUBLIC, "C0CHANNEL1": RoomKind.PUBLIC, "C0CHANNEL2": RoomKind.PUBLIC,
+        "G0BOARD00": RoomKind.PRIVATE, "G0MPIM000": RoomKind.GROUP,
+        "D0DIRECT0": RoomKind.DIRECT, "D0MYSELF0": RoomKind.DIRECT, "D0ERASED0": RoomKind.DIRECT,
+    }  # fmt: skip
+    general, cafe = rooms["C0CHANNEL0"], rooms["C0CHANNEL1"]
+    assert (general.name, general.topic, general.purpose) == ("general", "All of general", "Talk")
+    assert (cafe.name, cafe.creator, general.creator) == ("café & co", "U0MEMBER0", "")
+    assert (rooms["C0CHANNEL2"].archived, general.archived) == (True, False)
+    assert general.workspace.name == "Solros"
+    assert (rooms["G0MPIM000"].name, shown["G0MPIM000"]) == ("", ("Anna, Bo, Cleo",))
+    assert rooms["D0MYSELF0"].members == ("U0MEMBER0",)
+
+
+def test_names_in_utf8_that_do_not_say_so_are_read_as_slack_meant_them(tmp_path: Path) -> None:
+    made = make_export(tmp_path / "e.zip")
+    with zipfile.ZipFile(made.path) as archive:
+        assert not any(one.flag_bits & 0x800 for one in archive.infolist())
+    assert made.said["C0CHANNEL1"] == set(ts_of(listing(made.path, "C0CHANNEL1")))
+
+
+def test_lists_that_hold_an_empty_string_or_null_are_no_failure(tmp_path: Path) -> None:
+    empty = {"lists.json": [""], "huddle_transcripts.json": [""], "canvases.json": [], "file_conversations.json": [],
+             "integration_logs.json": None, "general/canvas_in_the_conversation.json": {"a": 1},
+             "FC:F1:plan/canvas.json": [], DAY: ["", None, said()]}  # fmt: skip
+    listed = listing(zipped(tmp_path / "e.zip", empty))
+    assert ts_of(listed) == [TS]
+    assert skipped(listed) == []
+
+
+def test_a_conversation_without_members_has_those_who_spoke(tmp_path: Path) -> None:
+    channel = {"id": ROOM, "name": "general", "members": None, "creator": None, "topic": None, "created": "x"}
+    spoken = [said(), said("1772000001.000000", user=BO), said("1772000002.000000", user="USLACKBOT")]
+    path = zipped(tmp_path / "e.zip", {DAY: spoken},
+                  **{"channels.json": [channel, None, {}, "x"]})  # fmt: skip
+    with opened(path) as source:
+        (room,) = source.collections()
+        assert source.room(room).members == (ANNA, BO)
+        assert source.room(room).created is None
+
+
+def test_pins_and_strangers_are_known_to_an_opening_that_has_listed_nothing(tmp_path: Path) -> None:
+    channel = {
+        **CHANNELS[0],
+        "pins": [{"id": "1772000009.000000", "created": 9}, {"id": TS, "created": 5}, {"id": "x"}],
+    }
+    paz = said("1772000009.000000", user="U0PAZ", user_profile={"display_name": "Paz"})
+    path = zipped(tmp_path / "e.zip", {DAY: [said(), paz]}, **{"channels.json": [channel]})
+    with opened(path) as source:
+        (room,) = source.collections()
+        assert source.room(room).pins == (f"{ROOM}/{TS}", f"{ROOM}/1772000009.000000")
+        assert (source.author("U0PAZ").name, source.author("U0PAZ").kind) == ("Paz", "stranger")
+        assert (source.author(ANNA).email, source.author(BO).former) == ("anna@solros.example", True)
+        assert source.author("U0NOBODY").name == "U0NOBODY"
+    assert [one.facts.pinned for one in items(listing(path))] == [True, True]
+
+
+def test_a_member_of_another_workspace_in_the_list_is_a_stranger(tmp_path: Path) -> None:
+    users = [*USERS, {"id": "U0PAZ", "team_id": "T9", "name": "paz"}]
+    with opened(zipped(tmp_path / "e.zip", {DAY: [said()]}, **{"users.json": users})) as source:
+        assert (source.author("U0PAZ").kind, source.author(ANNA).kind) == ("stranger", "person")
+
+
+def test_messages_that_no_list_names_are_not_lost(tmp_path: Path) -> None:
+    path = zipped(
+        tmp_path / "e.zip", {DAY: [said()], "old-name/2026-02-24.json": [said()], "D0LOST000/2026-02-24.json": [said()]}
+    )
+    with opened(path) as source:
+        found = {one.id: (one.path, source.room(one).kind) for one in source.collections()}
+    assert found["folder:old-name"] == (("old-name",), RoomKind.PRIVATE)
+    assert found["D0LOST000"] == (("D0LOST000",), RoomKind.DIRECT)
+    assert texts(path, "folder:old-name") == ["hello"]
+
+
+def test_two_conversations_of_one_name_are_told(tmp_path: Path) -> None:
+    other = {"id": "G0OTHER00", "name": "general", "members": [BO]}
+    path = zipped(tmp_path / "e.zip", {DAY: [said()], "groups.json": [other]})
+    assert ts_of(listing(path, "G0OTHER00")) == []
+    (told,) = skipped(listing(path))
+    assert told.code == "broken-file"
+    assert "general" in told.why
+
+
+def test_resource_forks_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    entries = {DAY: [said()], "__MACOSX/general/2026-02-25.json": b"\0", "general/.DS_Store": b"\0",
+               "general/._2026-02-25.json": b"\0", "__MACOSX/._channels.json": b"\0"}  # fmt: skip
+    listed = listing(zipped(tmp_path / "e.zip", entries))
+    assert (ts_of(listed), skipped(listed)) == ([TS], [])
+
+
+# Order and twins ---------------------------------------------------------------------------------
+
+
+def test_messages_come_oldest_first_whatever_day_they_were_filed_under(tmp_path: Path) -> None:
+    ts = [f"17720{n:05d}.000000" for n in range(0, 90_000, 10_000)]
+    days = {
+        "general/2026-02-26.json": [said(ts[0]), said(ts[7])],
+        "general/2026-02-24.json": [said(ts[8]), said(ts[2])],
+        "general/2026-02-25.json": [said(ts[4]), said(ts[1]), said(ts[6])],
+        "general/2019-01-01.json": [said(ts[5])],
+        "general/2030-01-01.json": [said(ts[3])],
+    }
+    assert ts_of(listing(zipped(tmp_path / "e.zip", days))) == ts
+
+
+def test_one_message_twice_is_one_and_two_of_one_time_are_two(tmp_path: Path) -> None:
+    again = said(reactions=[{"name": "eyes", "users": [ANNA], "count": 1}])
+    path = zipped(tmp_path / "e.zip", {"general/2026-02-24.json": [said(), again], DAY: [said(), said(text="other")]})
+    listed = listing(path)
+    assert ts_of(listed) == [TS, f"{TS}~2"]
+    assert texts(path) == ["hello", "other"]
+    assert [one.id for one in messages(path)] == [f"{ROOM}/{TS}", f"{ROOM}/{TS}~2"]
+
+
+def test_a_reply_that_was_shown_to_the_room_comes_once_and_says_so(tmp_path: Path) -> None:
+    at = "1772000001.000000"
+    reply = said(at, thread_ts=TS)
+    days = {DAY: [said(), reply], "general/2026-02-26.json": [{**reply, "subtype": "thread_broadcast"}]}
+    (_, found) = messages(zipped(tmp_path / "e.zip", days))
+    assert (found.broadcast, found.thread) == (True, f"{ROOM}/{TS}")
+
+
+def test_a_reply_refers_to_its_first_message_only_if_that_is_there(tmp_path: Path) -> None:
+    deleted = said("1772000005.000000", subtype="tombstone")
+    replies = [said("1772090001.000000", thread_ts=TS), said("1772090002.000000", thread_ts="1771000000.000000"),
+               said("1772090003.000000", thread_ts="1772000005.000000")]  # fmt: skip
+    path = zipped(tmp_path / "e.zip", {DAY: [said(thread_ts=TS), deleted], "general/2026-02-26.json": replies})
+    refs = [one.refs for one in items(listing(path))]
+    assert refs == [(), (f"{ROOM}/{TS}",), (), ()]
+    threads = [one.thread for one in messages(path)]
+    assert threads == ["", f"{ROOM}/{TS}", f"{ROOM}/1771000000.000000", f"{ROOM}/1772000005.000000"]
+
+
+def test_the_same_day_twice_in_an_archive_is_read_once_or_joined(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        path = zipped(tmp_path / "e.zip", [(DAY, [said()]), (DAY, [said()]), (DAY, [said("1772000001.000000")])])
+    assert ts_of(listing(path)) == [TS, "1772000001.000000"]
+
+
+def test_messages_without_a_time_are_listed_with_their_place_and_end_nothing(tmp_path: Path) -> None:
+    bad = [{"text": "a"}, said("NaN"), said("inf"), said("not-a-number"), ["x"], 7, said()]
+    listed = listing(zipped(tmp_path / "e.zip", {DAY: bad}))
+    assert ts_of(listed) == [TS]
+    assert sorted((one.id, one.code) for one in skipped(listed)) == [
+        (f"{ROOM}/{DAY}#1!bad-ts", "bad-ts"), (f"{ROOM}/{DAY}#2!bad-ts", "bad-ts"),
+        (f"{ROOM}/{DAY}#3!bad-ts", "bad-ts"),
+        (f"{ROOM}/{DAY}#4!bad-ts", "bad-ts"), (f"{ROOM}/{DAY}#5!no-message", "no-message"),
+        (f"{ROOM}/{DAY}#6!no-message", "no-message"),
+    ]  # fmt: skip
+
+
+# Broken files ------------------------------------------------------------------------------------
+
+GOOD = json.dumps([said()]).encode()
+BROKEN: list[tuple[bytes, list[str], str]] = [
+    (b"\xef\xbb\xbf" + GOOD, [TS], ""),
+    (GOOD + b"\n\n ", [TS], ""),
+    (GOOD.replace(b"hello", b"h\xff\xfe"), [TS], ""),
+    (b"[]", [], ""),
+    (b"[ ]", [], ""),
+    (GOOD + b"trailing", [TS], "Something follows"),
+    (GOOD + GOOD, [TS], "Something follows"),
+    (GOOD[:-1], [TS], "ends in the middle"),
+    (GOOD[:-1] + b", {", [TS], "broken in the middle"),
+    (GOOD[:-1] + b' {"a": 1}]', [TS], "broken in the middle"),
+    (b'{"messages": []}', [], "not an array"),
+    (b"<html>", [], "not an array"),
+    (b"", [], "not an array"),
+    (b"null", [], "not an array"),
+    (b"[" * 100_000, [], "broken in the middle"),
+]
+
+
+@pytest.mark.parametrize(("data", "ts", "why"), BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_day_costs_what_is_broken_and_is_told(tmp_path: Path, data: bytes, ts: list[str], why: str) -> None:
+    next_day = said("1772100000.000000")
+    listed = listing(zipped(tmp_path / "e.zip", {DAY: data, "general/2026-02-26.json": [next_day]}))
+    assert ts_of(listed) == [*ts, "1772100000.000000"]
+    told = skipped(listed)
+    assert [one.code for one in told] == (["broken-file"] if why else [])
+    assert all(why in one.why and DAY in one.why for one in told)
+
+
+def test_a_damaged_entry_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    path = zipped(
+        tmp_path / "e.zip", {DAY: [said(text="x" * 500)], "general/2026-02-26.json": [said("1772100000.000000")]}
+    )
+    data = path.read_bytes()
+    at = data.index(DAY.encode()) + len(DAY) + 20
+    path.write_bytes(data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :])
+    listed = listing(path)
+    assert "1772100000.000000" in ts_of(listed)
+    assert [one.code for one in skipped(listed)] == ["broken-file"]
+
+
+def test_a_broken_list_of_people_gives_those_that_can_be_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]}, **{"users.json": json.dumps(USERS).encode()[:-40]})
+    with opened(path) as source:
+        assert source.author(ANNA).name == "Anna"
+    assert "users.json" in skipped(listing(path))[0].why
+
+
+def test_a_day_file_too_large_for_memory_is_read_in_any_order(tmp_path: Path) -> None:
+    count = 6000
+    big = [said(f"17720{n:05d}.000000", f"{n} " + "x" * 800) for n in reversed(range(count))]
+    path = zipped(tmp_path / "e.zip", {DAY: big})
+    with zipfile.ZipFile(path) as archive:
+        assert archive.getinfo(DAY).file_size > LARGE
+    found = texts(path)
+    assert [int(one.split()[0]) for one in found] == list(range(count))
+
+
+# Archives ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["../general/2026-02-25.json", "/etc/2026-02-25.json", "C:/x/2026-02-25.json",
+                                  "a\\b/2026-02-25.json", "general/../../2026-02-25.json"])  # fmt: skip
+def test_names_that_lead_out_of_the_archive_are_refused_and_told(tmp_path: Path, name: str) -> None:
+    listed = listing(zipped(tmp_path / "e.zip", [(name, [said("1772999999.000000")]), (DAY, [said()])]))
+    assert ts_of(listed) == [TS]
+    assert [one.code for one in skipped(listed)] == ["unsafe-name"]
+
+
+def test_a_link_in_the_archive_is_not_followed(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("general/2026-02-26.json")
+    link.create_system = 3
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    listed = listing(path)
+    assert (ts_of(listed), [one.code for one in skipped(listed)]) == ([TS], ["unsafe-name"])
+
+
+def test_an_archive_that_would_fill_a_disk_is_not_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: b" " * 3_000_000})
+    with pytest.raises(AccountError) as told:
+        Export(path, Limits(harmless=1_000_000))
+    assert told.value.code == "zip-bomb"
+    assert "expansion" in told.value.todo
+    for limits in (Limits(entries=2), Limits(total=1_000_000)):
+        with pytest.raises(AccountError, match="looks made to fill the disk"):
+            Export(path, limits)
+    Export(path, Limits(harmless=1_000_000, expansion=10_000)).close()
+
+
+def test_entries_that_lie_over_one_another_are_not_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said(text="y" * 50)]})
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    head = bytes(data[central : central + 46])
+    (size,) = struct.unpack_from("<L", head, 20)
+    for at in range(central, len(data) - 46):
+        if data[at : at + 4] == b"PK\x01\x02":
+            struct.pack_into("<L", data, at + 20, size + len(data))
+    path.write_bytes(bytes(data))
+    with pytest.raises(AccountError, match="over one another"):
+        Export(path)
+
+
+def test_an_entry_that_is_longer_than_it_says_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said(text="z" * 5000)]})
+    data = bytearray(path.read_bytes())
+    at = data.rindex(DAY.encode()) - 46
+    struct.pack_into("<L", data, at + 24, 10)
+    path.write_bytes(bytes(data))
+    archive = Archive(path, lambda _n, name: name == DAY)
+    number = next(n for n in range(3) if archive.size(n) == 10)
+    with pytest.raises(ItemError) as told:
+        list(archive.read(number))
+    assert told.value.code == "broken-entry"
+    archive.close()
+
+
+def test_an_encrypted_archive_says_what_to_do(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    data = bytearray(path.read_bytes())
+    for at in range(len(data) - 46):
+        if data[at : at + 4] == b"PK\x01\x02":
+            data[at + 8] |= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(AccountError) as told:
+        Export(path)
+    assert told.value.code == "encrypted"
+
+
+def test_large_archives_with_64_bit_sizes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "e.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, value in (("users.json", USERS), ("channels.json", CHANNELS), (DAY, [said()])):
+            with archive.open(name, "w", force_zip64=True) as entry:
+                entry.write(json.dumps(value).encode())
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    count, size, offset = struct.unpack_from("<HLL", data, end + 10)
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, offset)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path.write_bytes(bytes(data[:end]) + record + locator + tail)
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.infolist()) == 3
+    assert ts_of(listing(path)) == [TS]
+
+
+def test_bytes_before_the_archive_are_passed_over(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
+    assert ts_of(listing(path)) == [TS]
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("code", "make"),
+    [
+        ("not-found", lambda path: None),
+        ("not-an-export", lambda path: path.mkdir()),
+        ("broken-archive", lambda path: _write(path, b"")),
+        ("broken-archive", lambda path: _write(path, b"x" * 100)),
+        ("broken-archive", lambda path: _write(path, zipped(path, {DAY: [said()]}).read_bytes()[:-300])),
+        ("not-an-export", lambda path: zipped(path, {"a.txt": b"x"}, **{"users.json": None, "channels.json": None})),
+        ("no-conversations", lambda path: zipped(path, {}, **{"channels.json": []})),
+    ],
+)  # fmt: skip
+def test_what_is_no_export_is_told_as_a_thing_a_cause_and_a_next_step(tmp_path: Path, code: str, make: Any) -> None:
+    path = tmp_path / "e.zip"
+    make(path)
+    with pytest.raises(AccountError) as told, opened(path):
+        pass
+    assert told.value.code == code
+    assert str(path) in told.value.why
+    assert told.value.todo
+
+
+def test_names_in_an_old_code_page_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "e.zip"
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w") as archive:
+        for name, value in (("users.json", USERS), ("channels.json", [{"id": ROOM, "name": "gen\xe9ral"}])):
+            archive.writestr(name, json.dumps(value))
+        archive.writestr("genXral/2026-02-25.json", json.dumps([said()]))
+    path.write_bytes(raw.getvalue().replace(b"genXral", "gen\xe9ral".encode("cp437")))
+    assert ts_of(listing(path)) == [TS]
+
+
+# The second run ----------------------------------------------------------------------------------
+
+
+def test_the_same_export_again_has_nothing_to_list_and_another_is_listed_whole(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    cursor = listing(path)[-1]
+    assert isinstance(cursor, str)
+    assert listing(path, since=cursor) == [cursor]
+    zipped(path, {DAY: [said(), said("1772000001.000000")]})
+    assert ts_of(listing(path, since=cursor)) == [TS, "1772000001.000000"]
+    path.write_bytes(path.read_bytes())
+    assert ts_of(listing(path, since=cursor, deleted="notice")) == [TS, "1772000001.000000"]
+
+
+def test_a_listing_goes_on_from_its_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liberate_slack.source._STEP", 7)
+    made = make_export(tmp_path / "e.zip")
+    listed = listing(made.path, "C0CHANNEL0")
+    cursors = [(at, one) for at, one in enumerate(listed) if isinstance(one, str)]
+    assert len(cursors) > 5
+    for at, cursor in cursors:
+        rest = listing(made.path, "C0CHANNEL0", cursor)
+        later = [one for one in listed[at + 1 :] if isinstance(one, Item)]
+        assert [one for one in rest if isinstance(one, Item)] == later
+
+
+def test_a_new_reaction_changes_the_facts_and_an_edit_the_version(tmp_path: Path) -> None:
+    path = tmp_path / "e.zip"
+    (first,) = items(listing(zipped(path, {DAY: [said()]})))
+    reacted = said(reactions=[{"name": "eyes", "users": [ANNA], "count": 1}])
+    (second,) = items(listing(zipped(path, {DAY: [reacted]})))
+    (third,) = items(listing(zipped(path, {DAY: [said(text="edited", edited={"ts": TS})]})))
+    assert (first.id, first.version) == (second.id, second.version)
+    assert first.facts_version != second.facts_version
+    assert (third.id, third.facts_version) == (first.id, first.facts_version)
+    assert third.version != first.version
+
+
+def test_an_export_with_new_links_has_the_same_versions(tmp_path: Path) -> None:
+    def made(token: str) -> list[Item]:
+        file = {
+            "id": "F1",
+            "name": "a",
+            "size": 5,
+            "mode": "hosted",
+            "url_private": f"https://files.slack.com/a?t={token}",
+        }
+        return items(listing(zipped(tmp_path / "e.zip", {DAY: [said(files=[file])]})))
+
+    assert [(one.id, one.version) for one in made("xoxe-1")] == [(one.id, one.version) for one in made("xoxe-2")]
+
+
+def test_a_file_named_twice_is_listed_once_and_before_both(tmp_path: Path) -> None:
+    file = {"id": "F1", "name": "a", "size": 5, "mode": "hosted", "url_private": "https://files.slack.com/a?t=xoxe-1"}
+    days = {DAY: [said(files=[file, file]), said("1772000001.000000", files=[file])]}
+    listed = items(listing(zipped(tmp_path / "e.zip", days)))
+    assert [(one.kind, one.id, one.refs) for one in listed] == [
+        (Kind.FILE, f"{ROOM}/file:F1", ()),
+        (Kind.CHAT, f"{ROOM}/{TS}", (f"{ROOM}/file:F1",)),
+        (Kind.CHAT, f"{ROOM}/1772000001.000000", (f"{ROOM}/file:F1",)),
+    ]
+
+
+def test_a_message_that_is_gone_is_told(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    (item,) = items(listing(path))
+    zipped(path, {DAY: [said("1772000001.000000")]})
+    with opened(path) as source, pytest.raises(ItemError) as told:
+        list(source.read(item))
+    assert told.value.code == "gone"
+
+
+def test_no_lone_surrogate_reaches_a_ledger(tmp_path: Path) -> None:
+    file = {
+        "id": "F1",
+        "name": "a\ud800",
+        "size": 5,
+        "mode": "hosted",
+        "url_private": "https://files.slack.com/a?t=xoxe-1",
+    }
+    raw = said(files=[file], reactions=[{"name": "x\ud800", "users": ["U\0"], "count": 1}])
+    channel = {"id": ROOM, "name": "general", "topic": {"value": "\ud800"}}
+    path = zipped(tmp_path / "e.zip", {DAY: [raw]}, **{"channels.json": [channel]})
+    with opened(path) as source:
+        (room,) = source.collections()
+        assert source.room(room).topic == "�"
+        for item in items(list(source.items(room, None))):
+            f"{item!r}{item.facts.dump() if item.facts else ''}".encode()
+            assert "\0" not in repr(item)
+    assert Message.load(messages(path)[0].dump()).files[0].name == "a�"
