@@ -21,7 +21,7 @@ from liberate.connector import (
 from liberate.errors import ItemError
 from liberate.files import FileFacts
 from liberate.item_names import legal
-from liberate.job import LISTED_TOGETHER, SliceRun
+from liberate.job import SliceRun
 from liberate.ledger_rows import DONE, PAGE, Claim, Pending, Refusal, Row, State, key_of
 from liberate.naming import fold
 from liberate.people import same_name
@@ -29,6 +29,8 @@ from liberate.proof import found_in
 from liberate.tree_history import HistorySending
 from liberate.tree_sending import NAMES_TRIED, facts_of
 from liberate.turn import Desk, Ends
+
+LISTED_TOGETHER = 2000  # items described at once: while they are sent, no others are listed
 
 
 class TreeRun(HistorySending, SliceRun):
