@@ -13,6 +13,7 @@ from liberate_imap.sandbox import Dovecot
 from bench import files, speed
 from bench.again import again
 from bench.ground import DISK, Ground, filesystem, ground, machine, say, usual_parent
+from bench.listing import listing
 from bench.measure import Failed
 from bench.memory import memory
 from bench.report import Findings, markdown
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[Ground], Findings]] = {
     "disk": speed.on_disk,
     "files": files.files,
     "large": files.large,
+    "listing": listing,
     "again": again,
     "memory": memory,
     "startup": startup,
