@@ -19,7 +19,7 @@ from liberate.connector import (
     inside,
 )
 from liberate.errors import ItemError
-from liberate.files import FileFacts
+from liberate.files import WITH_OWNER, FileFacts
 from liberate.item_names import legal
 from liberate.job import LISTED_TOGETHER, SliceRun
 from liberate.ledger_rows import DONE, PAGE, Claim, Pending, Refusal, Row, State, key_of
@@ -219,7 +219,7 @@ class TreeRun(HistorySending, SliceRun):
         """Why the plan leaves an item behind; None: it goes."""
         facts, policy = facts_of(item), self._desk.terms.files
         if facts.owner and same_name(facts.owner) in self._desk.terms.moving:
-            return ItemError("moves-with-owner", "It belongs to somebody else of the plan, with whom it moves.")
+            return ItemError(WITH_OWNER, "It belongs to somebody else of the plan, with whom it moves.")
         if facts.owner and policy.others == "list":
             return ItemError(
                 "policy-others",
