@@ -30,6 +30,8 @@ from liberate.tree_history import HistorySending
 from liberate.tree_sending import NAMES_TRIED, facts_of
 from liberate.turn import Desk, Ends
 
+_ENTRY = (Item, Gone, Skipped)  # what of a listing has an id; a union would be made anew for each entry
+
 
 class TreeRun(HistorySending, SliceRun):
     """One worker's turn at a tree of files."""
@@ -91,7 +93,7 @@ class TreeRun(HistorySending, SliceRun):
                 if self._cut and self._desk.stop():
                     return
                 self._take_leave(self._ledger.not_among(self._claim, self._seen))
-            elif isinstance(thing, Item | Gone | Skipped):
+            elif isinstance(thing, _ENTRY):
                 entries.append(thing)
                 if len(entries) >= LISTED_TOGETHER:
                     self._take(entries, cursor)
@@ -115,7 +117,8 @@ class TreeRun(HistorySending, SliceRun):
             super()._take(entries, cursor)
             return
         latest = {entry.id: entry for entry in entries}  # a listing may repeat itself: the last word counts
-        keys = {key_of(str(claim.account), claim.collection.id, id_): entry for id_, entry in latest.items()}
+        account, collection = str(claim.account), claim.collection.id
+        keys = {key_of(account, collection, id_): entry for id_, entry in latest.items()}
         self._seen.update(bytes.fromhex(key) for key, entry in keys.items() if not isinstance(entry, Gone))
         sorted_out = _Sorted()
         known = self._ledger.known(list(keys))
