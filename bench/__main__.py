@@ -10,7 +10,7 @@ from pathlib import Path
 
 from liberate_imap.sandbox import Dovecot
 
-from bench import files, speed
+from bench import files, large, speed
 from bench.again import again
 from bench.ground import DISK, Ground, filesystem, ground, machine, say, usual_parent
 from bench.listing import listing
@@ -25,7 +25,7 @@ PARTS: dict[str, Callable[[Ground], Findings]] = {
     "far": speed.far_away,
     "disk": speed.on_disk,
     "files": files.files,
-    "large": files.large,
+    "large": large.large,
     "listing": listing,
     "again": again,
     "memory": memory,
