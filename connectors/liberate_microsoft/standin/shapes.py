@@ -210,10 +210,19 @@ def to_link(scope: str, kind: str = "view", people: tuple[tuple[str, str], ...] 
     }
 
 
-def version(number: int, moment: datetime, size: int, name: str) -> dict[str, Any]:
+def versions(one: Drive, node: Node) -> list[dict[str, Any]]:
+    """The versions of a file, the newest first, the present one among them (driveItem: list versions)."""
+    beside = 0 if node.told_size is None else node.told_size - node.blob.size
+    every = [*node.earlier, (node.client_modified or node.modified, node.blob)]
+    told = [version(n, at, max(0, blob.size + beside), one.owner) for n, (at, blob) in enumerate(every, 1)]
+    return told[::-1]
+
+
+def version(number: int, moment: datetime, size: int, owner: str) -> dict[str, Any]:
+    """A driveItemVersion."""
     return {
         "id": f"{number}.0",
         "lastModifiedDateTime": when(moment),
         "size": size,
-        "lastModifiedBy": identity("", name),
+        "lastModifiedBy": identity(owner, owner.partition("@")[0]),
     }
