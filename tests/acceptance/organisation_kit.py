@@ -24,7 +24,8 @@ SECRET = "the app's secret"
 TEAM = "verksamhet"  # the account that takes what belongs to the organisation itself
 BOARD = "styrelsen"  # the group at the destination
 _WRITES = 2  # of a share's permissions
-_OTHERS = frozenset({"moves-with-owner", "policy-others"})  # listed for one account, and another one's
+_NOT_ITS_OWN = frozenset({"moves-with-owner", "policy-others", "shared-as-a-whole"})
+"""What is listed for an account and is another one's, or no thing that could move."""
 _PLAN = """\
 [job]
 name = "solros"
@@ -144,7 +145,7 @@ class Leaving:
 
 def accounted(account: dict[str, Any]) -> int:
     """How many ids of its own a report accounts for."""
-    others = sum(one["items"] for one in account["skipped"] if one["code"] in _OTHERS)
+    others = sum(one["items"] for one in account["skipped"] if one["code"] in _NOT_ITS_OWN)
     items = account["items"]
     return int(items["moved"] + items["skipped"] + items["refused"] - others)
 
