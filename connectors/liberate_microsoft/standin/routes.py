@@ -16,12 +16,8 @@ from liberate_microsoft.standin.tree import Drive, Node
 if TYPE_CHECKING:
     from liberate_microsoft.standin.server import GraphStandin
 
-UNITS = {
-    "permissions": 5,
-    "children": 2,
-    "versions": 2,
-    "delta": 2,
-}  # a delta with a token costs 1, as everything else does
+# A delta with a token costs 1, as everything else does.
+UNITS = {"permissions": 5, "children": 2, "versions": 2, "delta": 2}
 _LAST = frozenset({"delta", "content", "permissions", "children", "drives", "versions"})
 
 

@@ -124,9 +124,7 @@ class _Filling:
             made.append(above)
         for number in range(len(sizes) // 25):
             made.append(drive.add_folder(f"{dice.choice(_WORDS)} {number}", dice.choice(made), **_times(dice)))
-        shared = min(
-            16, max(4, len(sizes) // 11)
-        )  # a server may take no more than twenty shares of one account at once
+        shared = min(16, max(4, len(sizes) // 11))  # a Nextcloud takes twenty shares of one account in ten minutes
         for number, size in enumerate(sizes):
             name = f"{dice.choice(_WORDS)} {number:03d}{dice.choice(_ENDS)}"
             node = drive.add_file(name, Blob(seed=f"{drive.id}{name}", size=size), dice.choice(made), **_times(dice))
