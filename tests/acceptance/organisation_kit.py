@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from liberate_nextcloud.standin import NextcloudStandin
+from liberate_nextcloud.standin.store import Node
 
 SECRET = "the app's secret"
 TEAM = "verksamhet"  # the account that takes what belongs to the organisation itself
@@ -42,6 +43,7 @@ from = "old"
 to = "cloud"
 kinds = ["file"]
 shares = ["people", "groups"]
+versions = {versions}
 [people]
 table = "people.csv"
 """
@@ -62,6 +64,7 @@ class Left(Protocol):
     people: tuple[str, ...]  # addresses
     common: str  # what the people table calls what belongs to the organisation itself
     board: str  # and the group with which people share
+    versions: int  # how many earlier versions of a file come along
 
     def connection(self, folder: Path) -> str:
         """The lines of a plan that lead to it; what they name is written into the folder."""
@@ -73,6 +76,10 @@ class Left(Protocol):
 
     def bodies(self, account: str) -> Counter[str]:
         """SHA-256 of the files that must arrive for an account with exactly these bytes."""
+        ...
+
+    def earlier(self, account: str) -> Counter[str]:
+        """SHA-256 of the earlier versions of an account's files that must arrive."""
         ...
 
     def shared(self, account: str) -> Counter[Shared]:
@@ -92,7 +99,8 @@ class Leaving:
 
     def write(self, admin: str) -> None:
         """The plan and the people table."""
-        text = _PLAN.format(connection=self.left.connection(self.folder).strip(), cloud=self.cloud, admin=admin)
+        connection = self.left.connection(self.folder).strip()
+        text = _PLAN.format(connection=connection, cloud=self.cloud, admin=admin, versions=self.left.versions)
         (self.folder / "liberate.toml").write_text(text)
         rows = [f"{address},{self.user(address)},person" for address in self.left.people]
         rows.append(f"{self.left.common},{self.user(self.left.common)},shared")
@@ -151,8 +159,20 @@ def accounted(account: dict[str, Any]) -> int:
 
 
 def stored(cloud: NextcloudStandin, user: str) -> Counter[str]:
-    """Digests of all files that the stand-in has for a user, read from its disk."""
-    return Counter(_digest(node) for node in cloud.tree(user).values() if not node.folder)
+    """Digests of all files that the stand-in has of a user's own, read from its disk."""
+    return Counter(_digest(node) for node in _files(cloud, user))
+
+
+def kept(cloud: NextcloudStandin, user: str) -> Counter[str]:
+    """Digests of the earlier versions that the stand-in has of a user's files."""
+    bodies = (body for node in _files(cloud, user) for body in cloud.versions(node))
+    return Counter(hashlib.sha256(body).hexdigest() for body in bodies)
+
+
+def _files(cloud: NextcloudStandin, user: str) -> list[Node]:
+    """A user's own files, without what others share with them."""
+    with cloud.cloud.store.lock:
+        return [node for node in cloud.cloud.home(user).below() if not node.folder]
 
 
 def shared(cloud: NextcloudStandin) -> dict[str, Counter[Shared]]:
@@ -166,7 +186,7 @@ def shared(cloud: NextcloudStandin) -> dict[str, Counter[Shared]]:
     return out
 
 
-def _digest(node: Any) -> str:
+def _digest(node: Node) -> str:
     return hashlib.sha256(node.path().read_bytes()).hexdigest()
 
 
@@ -198,6 +218,8 @@ def leaves_whole(here: Leaving, cloud: NextcloudStandin, files: int) -> None:
     for name in here.accounts:
         missing = here.left.bodies(name) - stored(cloud, here.user(name))
         assert not missing, f"{sum(missing.values())} files of {name} did not arrive"
+        found, wanted = kept(cloud, here.user(name)), here.left.earlier(name)
+        assert found == wanted, f"{name}: earlier versions missing {wanted - found}, besides {found - wanted}"
     _shared_again(here, cloud, report)
     again, report = here.run("migrate")
     assert (again, report["changed"]) == (0, False)

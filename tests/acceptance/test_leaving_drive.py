@@ -26,6 +26,7 @@ class Drive:
         self.people = made.people
         self.common = made.shared_drive
         self.board = made.board
+        self.versions = 0
         self._standin = standin
         self._store = standin.drive
 
@@ -49,6 +50,9 @@ class Drive:
             for file in self._of(account)
             if file.blob is not None and not self._store.is_trashed(file)
         )
+
+    def earlier(self, account: str) -> Counter[str]:
+        return Counter()
 
     def shared(self, account: str) -> Counter[Shared]:
         out: Counter[Shared] = Counter()

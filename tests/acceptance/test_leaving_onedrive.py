@@ -32,6 +32,7 @@ class OneDrive:
         self.people = made.addresses
         self.common = made.library
         self.board = made.board
+        self.versions = 5  # more than any file has
         self._standin = standin
         (library,) = (one for one in standin.drives.values() if not one.owner)
         self._drives = {one.owner or made.library: one for one in standin.drives.values() if one is not library}
@@ -50,6 +51,9 @@ class OneDrive:
 
     def bodies(self, account: str) -> Counter[str]:
         return Counter(_digest(node.blob) for node in self._drives[account].files())
+
+    def earlier(self, account: str) -> Counter[str]:
+        return Counter(_digest(blob) for node in self._drives[account].files() for _, blob in node.earlier)
 
     def shared(self, account: str) -> Counter[Shared]:
         drive = self._drives[account]
