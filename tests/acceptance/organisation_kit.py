@@ -206,8 +206,10 @@ def leaving(folder: Path, left: Left) -> Iterator[tuple[Leaving, NextcloudStandi
 
 def leaves_whole(here: Leaving, cloud: NextcloudStandin, files: int) -> None:
     """The proof: killed at 10 %, 30 % and 60 % of its files and run again, it is all there, once, and shared."""
-    for part in (0.1, 0.3, 0.6):
-        assert here.killed(int(files * part)), f"it ended before {part:.0%} of its files were moved"
+    before = 0
+    for percent in (10, 30, 60):
+        assert here.killed(files * (percent - before) // 100), f"it ended before {percent} % of its files were moved"
+        before = percent
     code, report = here.run("migrate")
     owned = here.left.owned()
     assert code == 0, report
