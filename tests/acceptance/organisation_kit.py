@@ -18,9 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import pytest
 from liberate_nextcloud.standin import NextcloudStandin
 from liberate_nextcloud.standin.store import Node
 
+SIZES = [
+    (200, 8_000_000),
+    pytest.param(3_000, 300_000_000, marks=[pytest.mark.torture, pytest.mark.timeout(1_800)]),
+]
+"""Of an organisation: its files, and their bytes together."""
 SECRET = "the app's secret"
 TEAM = "verksamhet"  # the account that takes what belongs to the organisation itself
 BOARD = "styrelsen"  # the group at the destination

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from liberate_google.standin import GoogleStandin, sample_organisation
 from liberate_google.standin.drive import DriveFile
-from organisation_kit import Shared, leaves_whole, leaving
+from organisation_kit import SIZES, Shared, leaves_whole, leaving
 
 _CONNECTION = """\
 connector = "google"
@@ -80,9 +80,7 @@ def _whose(file: DriveFile) -> str:
     return file.owner or file.drive
 
 
-@pytest.mark.parametrize(
-    ("files", "size"), [(200, 8_000_000), pytest.param(3_000, 300_000_000, marks=pytest.mark.torture)]
-)
+@pytest.mark.parametrize(("files", "size"), SIZES)
 def test_an_organisation_leaves_drive_with_every_id_accounted_for(tmp_path: Path, files: int, size: int) -> None:
     with GoogleStandin() as standin, leaving(tmp_path, Drive(standin, files, size)) as (here, cloud):
         leaves_whole(here, cloud, files)

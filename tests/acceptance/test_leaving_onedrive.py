@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from liberate_microsoft.standin import Blob, Drive, GraphStandin, Node, sample_organisation
-from organisation_kit import Shared, leaves_whole, leaving
+from organisation_kit import SIZES, Shared, leaves_whole, leaving
 
 _CONNECTION = """\
 connector = "microsoft"
@@ -95,9 +95,7 @@ def _digest(blob: Blob) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("files", "size"), [(200, 8_000_000), pytest.param(3_000, 300_000_000, marks=pytest.mark.torture)]
-)
+@pytest.mark.parametrize(("files", "size"), SIZES)
 def test_an_organisation_leaves_onedrive_with_every_id_accounted_for(tmp_path: Path, files: int, size: int) -> None:
     with GraphStandin() as standin, leaving(tmp_path, OneDrive(standin, files, size)) as (here, cloud):
         leaves_whole(here, cloud, files)
