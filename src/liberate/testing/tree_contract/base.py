@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import pytest
 
@@ -25,12 +25,14 @@ from liberate.connector import (
     WritesMany,
     inside,
 )
-from liberate.errors import ItemError
+from liberate.errors import ItemError, TransientError
 from liberate.files import FileFacts
 from liberate.ledger_rows import key_of
-from liberate.testing.destination_contract import Bytes, DestinationContract
+from liberate.testing.destination_contract import Bytes, DestinationContract, nobody
 
 _numbers = count()
+Result = TypeVar("Result")
+_ATTEMPTS = 20
 _MOST = 300 << 20  # bytes that a test of large bodies sends at most
 
 
@@ -99,6 +101,11 @@ class TreeContract(DestinationContract):
     def _store(self, destination: Destination, place: Place, name: str, body: bytes) -> Receipt:
         return self._put(destination, self._file(place, name, body), body)
 
+    def _found_or_put(self, destination: Destination, slot: Slot, body: bytes) -> Receipt:
+        """As the engine writes what an attempt that failed may have written."""
+        found = destination.find([slot], nobody)
+        return found[slot.key] if slot.key in found else self._put(destination, slot, body)
+
     @staticmethod
     def _outcome(destination: Destination, slot: Slot, body: bytes, many: bool) -> Receipt | ItemError:
         """What writing comes to, alone or together."""
@@ -146,6 +153,14 @@ class TreeContract(DestinationContract):
     def _append(destination: Destination, upload: str, slot: Slot, offset: int, body: bytes, piece: int) -> None:
         part: Body = Bytes(body[offset : offset + piece])
         resumer(destination).append(upload, slot, offset, part)
+
+
+def again(act: Callable[[], Result]) -> Result:
+    """What it gives, called again while it is refused for the moment, as the engine does."""
+    for _ in range(_ATTEMPTS):
+        with suppress(TransientError):
+            return act()
+    return act()
 
 
 def keeper(destination: Destination) -> KeepsTrees:

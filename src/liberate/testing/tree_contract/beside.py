@@ -53,8 +53,9 @@ class Beside(TreeContract):
             assert isinstance(second, Receipt), "the receipt that an update gives says the version after it"
         assert owner.tree() == {f"{place}": None, f"{place}/a.txt": b"second", f"{place}/Plans": None}
 
+    @pytest.mark.parametrize("theirs", [b"somebody's own words", b"third"], ids=["another size", "the same size"])
     def test_new_facts_make_nothing_ours_that_somebody_changed(
-        self, open_destination: OpenDestination, owner: Owner
+        self, open_destination: OpenDestination, owner: Owner, theirs: bytes
     ) -> None:
         with open_destination() as destination:
             if not isinstance(destination, Updates):
@@ -62,7 +63,7 @@ class Beside(TreeContract):
             place = self._root(destination)
             first = self._file(place, "a.txt", b"first")
             receipt = self._put(destination, first, b"first")
-            owner.put(f"{place}/a.txt", b"somebody's own words")
+            owner.put(f"{place}/a.txt", theirs)
             facts = replace(first.item.facts, starred=True)
             dated = replace(first.item, facts=facts, modified=datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC))
             change = Change(replace(first, item=dated), receipt, first.item.facts)
@@ -73,7 +74,7 @@ class Beside(TreeContract):
                 remover(destination).remove(first, left)
             second = self._file(place, "a.txt", b"second", replaces=left)
             assert_refused(self._outcome(destination, second, b"second", many=False), CHANGED_THERE)
-        assert owner.tree() == {f"{place}": None, f"{place}/a.txt": b"somebody's own words"}
+        assert owner.tree() == {f"{place}": None, f"{place}/a.txt": theirs}
 
     def test_the_room_left_is_a_number_of_bytes_or_not_known(self, open_destination: OpenDestination) -> None:
         with open_destination() as destination:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,7 @@ from liberate.connector import NAME_TAKEN, WritesMany, inside
 from liberate.errors import ItemError
 from liberate.naming import encode
 from liberate.testing.destination_contract import NAMES, OpenDestination, nobody
-from liberate.testing.tree_contract.base import Owner, TreeContract, assert_refused, keeper, told
+from liberate.testing.tree_contract.base import Owner, TreeContract, again, assert_refused, keeper, told
 
 
 class Folders(TreeContract):
@@ -127,14 +128,16 @@ class Folders(TreeContract):
     def test_three_openings_make_the_same_folders_at_once(
         self, open_destination: OpenDestination, owner: Owner
     ) -> None:
+        """Whoever meets a lock of another's tells it as a TransientError and is called again, as the engine does."""
         with open_destination() as destination:
             place = self._root(destination)
 
         def make(number: int) -> None:
             with open_destination() as destination:
                 for n in range(4):
-                    keeper(destination).make_folder(self._folder(place, f"{n}"))
-                    self._store(destination, inside(place, f"{n}"), f"{number}.txt", b"%d" % number)
+                    again(partial(keeper(destination).make_folder, self._folder(place, f"{n}")))
+                    slot = self._file(inside(place, f"{n}"), f"{number}.txt", b"%d" % number)
+                    again(partial(self._found_or_put, destination, slot, b"%d" % number))
 
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(make, range(3)))

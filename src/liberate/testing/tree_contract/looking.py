@@ -95,15 +95,18 @@ class Looking(TreeContract):
                 remover(destination).remove(slot, receipt)
         assert owner.tree() == {f"{place}": None, f"{place}/theirs.txt": b"theirs"}
 
-    def test_what_somebody_changed_is_not_removed(self, open_destination: OpenDestination, owner: Owner) -> None:
+    @pytest.mark.parametrize("theirs", [b"somebody's own words", b"hers"], ids=["another size", "the same size"])
+    def test_what_somebody_changed_is_not_removed(
+        self, open_destination: OpenDestination, owner: Owner, theirs: bytes
+    ) -> None:
         with open_destination() as destination:
             place = self._root(destination)
             slot = self._file(place, "a.txt", b"ours")
             receipt = self._put(destination, slot, b"ours")
-            owner.put(f"{place}/a.txt", b"somebody's own words")
+            owner.put(f"{place}/a.txt", theirs)
             with told(CHANGED_THERE):
                 remover(destination).remove(slot, receipt)
-        assert owner.tree() == {f"{place}": None, f"{place}/a.txt": b"somebody's own words"}
+        assert owner.tree() == {f"{place}": None, f"{place}/a.txt": theirs}
 
     def test_what_was_only_touched_is_still_ours_to_remove(
         self, open_destination: OpenDestination, owner: Owner

@@ -15,6 +15,7 @@ class Replacing(TreeContract):
     def test_a_new_version_takes_the_place_of_the_one_we_left(
         self, open_destination: OpenDestination, owner: Owner, many: bool
     ) -> None:
+        """The versions of the two may be called alike: a server that makes them of times calls all of a second so."""
         with open_destination() as destination:
             place = self._root(destination)
             first = self._store(destination, place, "a.txt", b"first")
@@ -22,7 +23,8 @@ class Replacing(TreeContract):
             assert destination.find([slot], nobody) == {}, "the first is not the second"
             second = self._outcome(destination, slot, b"the second", many)
             assert isinstance(second, Receipt)
-            assert second.version != first.version or not first.version
+            stale = self._file(place, "a.txt", b"the third", replaces=first)
+            assert_refused(self._outcome(destination, stale, b"the third", many), CHANGED_THERE)
         with open_destination() as destination:
             found = destination.find([slot], nobody)
             assert found[slot.key].id == second.id
@@ -30,18 +32,19 @@ class Replacing(TreeContract):
             assert b"".join(destination.read(second)) == b"the second"
         assert owner.tree() == {f"{place}": None, f"{place}/a.txt": b"the second"}
 
+    @pytest.mark.parametrize("theirs", [b"somebody's own words", b"third"], ids=["another size", "the same size"])
     @pytest.mark.parametrize("many", [False, True], ids=["alone", "together"])
     def test_a_replacement_happens_only_over_what_we_left(
-        self, open_destination: OpenDestination, owner: Owner, many: bool
+        self, open_destination: OpenDestination, owner: Owner, many: bool, theirs: bytes
     ) -> None:
         with open_destination() as destination:
             place = self._root(destination)
             first = self._store(destination, place, "a.txt", b"first")
-            owner.put(f"{place}/a.txt", b"somebody's own words")
+            owner.put(f"{place}/a.txt", theirs)
             slot = self._file(place, "a.txt", b"the second", replaces=first)
             assert_refused(self._outcome(destination, slot, b"the second", many), CHANGED_THERE)
             assert destination.find([slot], nobody) == {}
-        assert owner.tree() == {f"{place}": None, f"{place}/a.txt": b"somebody's own words"}
+        assert owner.tree() == {f"{place}": None, f"{place}/a.txt": theirs}
 
     def test_a_stranger_who_took_the_name_of_a_file_that_is_gone_is_not_replaced(
         self, open_destination: OpenDestination, owner: Owner
