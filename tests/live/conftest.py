@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,9 +66,3 @@ def app_secret() -> str:
     if not APP_SECRET:
         pytest.skip("LIBERATE_NEXTCLOUD_APPAPI_SECRET is not set")
     return APP_SECRET
-
-
-@pytest.fixture
-def settings_for(below: str) -> Callable[..., NextcloudSettings]:
-    """The same settings with more."""
-    return lambda **more: NextcloudSettings.model_validate({"url": URL, "chunk_size": CHUNK, **more})

@@ -82,6 +82,10 @@ class Admin:
         if self._own:
             self._login.ocs("DELETE", "core/apppassword")
 
+    @property
+    def app_password(self) -> str:
+        return self._own or self.password
+
     def ask(self, method: str, path: str, data: dict[str, Any] | None = None) -> requests.Response:
         return self._login.ocs(method, path, data)
 

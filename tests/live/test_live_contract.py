@@ -15,6 +15,7 @@ from liberate_nextcloud.gate import Gate  # noqa: E402
 from liberate_nextcloud.settings import NextcloudSettings  # noqa: E402
 from liberate_nextcloud.source import NextcloudSource  # noqa: E402
 from nextcloud_kit import BODIES, PATHS, Somebody, opened  # noqa: E402
+from pydantic import SecretStr  # noqa: E402
 
 from liberate.connector import Account, Collection, Destination, Item, Source  # noqa: E402
 from liberate.testing.contracts import (  # noqa: E402
@@ -79,4 +80,6 @@ class TestAsASourceByAppApi(TestAsASource):
 
     @pytest.fixture
     def settings(self, below: str, settings: NextcloudSettings, app_secret: str) -> NextcloudSettings:
-        return NextcloudSettings.model_validate({**settings.model_dump(), "appapi_secret": app_secret, **APP})
+        return NextcloudSettings.model_validate(
+            {**settings.model_dump(), "appapi_secret": SecretStr(app_secret), **APP}
+        )

@@ -419,6 +419,29 @@ def test_a_file_has_comments_and_tags(anna: Client) -> None:
     assert anna.folder in names
 
 
+VERSIONS: list[tuple[str, list[tuple[bytes, str]], dict[str, bytes]]] = [
+    ("of two at one time, the later", [(b"1", "1500000000"), (b"2", "1500000000"), (b"3", "1600000000")],
+     {"1500000000": b"2"}),
+    ("an older one over a newer one", [(b"1", "1600000000"), (b"2", "1500000000"), (b"3", "1400000000")],
+     {"1500000000": b"2", "1600000000": b"1"}),
+    ("nothing of what was empty", [(b"", "1500000000"), (b"2", "1500000001"), (b"3", "1500000002")],
+     {"1500000001": b"2"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("writes", "kept"), [row[1:] for row in VERSIONS], ids=[row[0] for row in VERSIONS])
+def test_of_what_a_file_was_the_server_keeps(
+    anna: Client, writes: list[tuple[bytes, str]], kept: dict[str, bytes]
+) -> None:
+    for content, time in writes:
+        assert anna.ask("PUT", "a", content, X_OC_Mtime=time).status_code in (201, 204)
+    anna.ask("MOVE", "a", Destination=f"{anna.root}/b")
+    where = f"/remote.php/dav/versions/{anna.user}/versions/{anna.fileid('b')}"
+    names = [str(one["href"]).rpartition("/")[2] for one in told(anna.ask("PROPFIND", where))]
+    assert names[1:] == sorted({*kept, writes[-1][1]})
+    assert {name: anna.ask("GET", f"{where}/{name}").content for name in kept} == kept
+
+
 def test_what_a_file_was_before_is_kept_by_its_time(anna: Client) -> None:
     for content, time in ((b"one", "1500000000"), (b"three", "1500000500"), (b"new", "1600000000")):
         anna.ask("PUT", "a", content, X_OC_Mtime=time)
@@ -427,6 +450,7 @@ def test_what_a_file_was_before_is_kept_by_its_time(anna: Client) -> None:
         str(one["href"]).rpartition("/")[2]: one.get(D + "getcontentlength")
         for one in told(anna.ask("PROPFIND", where))
     }
-    assert listed == {"": None, "1500000000": "3", "1500000500": "5", "1600000000": "3"}
+    assert list(listed.items()) == [("", None), ("1500000000", "3"), ("1500000500", "5"), ("1600000000", "3")]
     assert anna.ask("GET", f"{where}/1500000500").content == b"three"
+    assert anna.ask("GET", f"{where}/1600000000").status_code == 404, "what it is now is read as the file"
     assert anna.ask("PROPFIND", where[: where.rindex("/")] + "/99999999").status_code == 404
