@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from liberate.errors import AccountError, ItemError
+from liberate.errors import AccountError, ItemError, TransientError
 from liberate.settings import reveal
 from liberate_nextcloud import refusals
 from liberate_nextcloud.client import Client, Credential, Reply
@@ -20,6 +20,7 @@ from liberate_nextcloud.settings import NextcloudSettings
 _JSON = {"Accept": "application/json"}
 _USERS = "/ocs/v2.php/cloud/users"
 _GROUPS = "/ocs/v2.php/cloud/groups"
+_ANYTHING = "Bad request"  # as UsersController::addUser tells any failure of its own, "database is locked" among them
 _THERE = 102  # "User already exists", "group exists"
 
 
@@ -69,6 +70,10 @@ def make_user(settings: NextcloudSettings, name: str, password: str | None, gate
         code = _ocs_code(reply)
         if code == _THERE:  # somebody else made it meanwhile
             return
+        if reply.status == 429 or reply.status >= 500 or reply.ocs_message() == _ANYTHING:
+            raise TransientError(
+                f"{host}: the user {name} could not be made just now.", refusals.retry_after(reply.headers)
+            )
         why = reply.ocs_message() if code == 101 or code is None else f"the server answers {code}"
         raise AccountError(
             "user-not-made", f"The user {name} could not be made at {host}: {why}.", "Make it by hand or rename it."

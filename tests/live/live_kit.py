@@ -17,6 +17,8 @@ _NAMES = ("URL", "USER", "PASSWORD", "ADMIN", "ADMIN_PASSWORD", "APPAPI_SECRET",
 _GIVEN = {name: os.environ.get(f"LIBERATE_NEXTCLOUD_{name}", "") for name in _NAMES}
 NEEDS_SERVER = "LIBERATE_NEXTCLOUD_URL, _USER and _PASSWORD name no server"
 NEEDS_ADMIN = "LIBERATE_NEXTCLOUD_ADMIN and _ADMIN_PASSWORD are not set"
+_TEAM_FOLDERS = "/index.php/apps/groupfolders/folders"
+_ATTEMPTS, _THERE = 5, 102
 URL = _GIVEN["URL"].rstrip("/")
 APP_SECRET = _GIVEN["APPAPI_SECRET"]
 APP = {"appapi_id": _GIVEN["APPAPI_ID"] or "liberate", "appapi_version": _GIVEN["APPAPI_VERSION"] or "1.0.0"}
@@ -66,6 +68,7 @@ class Admin:
         self._own = ""
         self._users: list[str] = []
         self._groups: list[str] = []
+        self._teams: list[str] = []
 
     def __enter__(self) -> Self:
         made = self._login.ocs("GET", "core/getapppassword")  # a login password costs half a second each time
@@ -75,6 +78,9 @@ class Admin:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for folder in self._team_folders() if self._teams else ():
+            if folder["mount_point"] in self._teams:
+                self._login.ask("DELETE", f"{_TEAM_FOLDERS}/{folder['id']}?format=json", OCS_APIRequest="true")
         for user in self._users:
             self.ask("DELETE", f"cloud/users/{quote(user)}")
         for group in self._groups:
@@ -89,19 +95,32 @@ class Admin:
     def ask(self, method: str, path: str, data: dict[str, Any] | None = None) -> requests.Response:
         return self._login.ocs(method, path, data)
 
-    def removes(self, user: str = "", group: str = "") -> str:
-        """Somebody else makes it; it is removed in the end as well."""
+    def has_team_folders(self) -> bool:
+        return self._login.ask("GET", f"{_TEAM_FOLDERS}?format=json", OCS_APIRequest="true").status_code == 200
+
+    def _team_folders(self) -> list[dict[str, Any]]:
+        answer = self._login.ask("GET", f"{_TEAM_FOLDERS}?format=json", OCS_APIRequest="true")
+        found = answer.json()["ocs"]["data"]
+        return list(found.values() if isinstance(found, dict) else found)
+
+    def removes(self, user: str = "", group: str = "", team: str = "") -> str:
+        """Somebody else makes it; it is removed in the end as well, a Team folder with the group of its name."""
         if user:
             self._users.append(user)
-        if group:
-            self._groups.append(group)
-        return user or group
+        if team:
+            self._teams.append(team)
+        if group or team:
+            self._groups.append(group or team)
+        return user or group or team
 
     def member(self, what: str = "member") -> Member:
         """A new user."""
         user, login = self.removes(a_name(what)), secrets.token_urlsafe(18) + "aA1!"
-        answer = self.ask("POST", "cloud/users", {"userid": user, "password": login})
-        assert answer.status_code == 200, answer.text
+        for _ in range(_ATTEMPTS):  # "database is locked" comes as a 400 that says nothing, half of the user made
+            answer = self.ask("POST", "cloud/users", {"userid": user, "password": login})
+            if answer.status_code == 200 or answer.json()["ocs"]["meta"]["statuscode"] == _THERE:
+                break
+        assert self.knows(user), answer.text
         made = Client(self._url, user, login, "").ocs("GET", "core/getapppassword")
         return Member(user, login, made.json()["ocs"]["data"]["apppassword"])
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import requests
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.standin import NextcloudStandin
+from liberate_nextcloud.standin.faults import Fault
 from nextcloud_kit import APP_SECRET, ROOT, Bytes, file, opened
 from pydantic import SecretStr
 
 from liberate.connector import Share
-from liberate.errors import AccountError, ItemError
+from liberate.errors import AccountError, ItemError, TransientError
 from liberate.files import Grant, Role
 
 BY_PASSWORD = {"admin_password": SecretStr("admin-login")}
@@ -71,6 +73,21 @@ def test_nobody_is_made_unasked(standin: NextcloudStandin) -> None:
     assert told.value.code == "unknown-account"
     assert "create_users" in told.value.todo
     assert people(standin) == before
+
+
+def test_a_user_who_cannot_be_made_just_now_is_made_later(standin: NextcloudStandin) -> None:
+    """SQLite of a busy server: the answer is the one for nonsense, and the user may be there in part."""
+    told_of = {"meta": {"status": "failure", "statuscode": 101, "message": "Bad request"}, "data": []}
+    body = json.dumps({"ocs": told_of}).encode()
+    fault = Fault(400, body=body, content_type="application/json", method="POST", path="/users$", after=True)
+    standin.faults.add(fault)
+    settings = wishes(standin, create_users=True, **BY_APP)
+    with pytest.raises(TransientError), opened(settings, None, "cy"):
+        pass
+    with opened(settings, None, "cy"):
+        pass
+    assert fault.hits == 1
+    assert "cy" in people(standin)
 
 
 @pytest.mark.parametrize("what", ["create_users", "create_groups"])
