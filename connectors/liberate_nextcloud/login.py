@@ -118,7 +118,7 @@ def check_app(settings: NextcloudSettings, secret: str, gate: Gate) -> None:
         return AccountError(
             "app-refused",
             f"{host} does not accept the secret of the app {settings.appapi_id} {settings.appapi_version}.",
-            "Register it again, see `python -m liberate_nextcloud.register`, then run the same command again.",
+            "Register it again with `liberate nextcloud register`, then run the same command again.",
         )
 
     with gate.trying(key, refusal):
