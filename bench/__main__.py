@@ -10,9 +10,10 @@ from pathlib import Path
 
 from liberate_imap.sandbox import Dovecot
 
-from bench import files, speed
+from bench import files, large, speed
 from bench.again import again
 from bench.ground import DISK, Ground, filesystem, ground, machine, say, usual_parent
+from bench.listing import listing
 from bench.measure import Failed
 from bench.memory import memory
 from bench.report import Findings, markdown
@@ -24,7 +25,8 @@ PARTS: dict[str, Callable[[Ground], Findings]] = {
     "far": speed.far_away,
     "disk": speed.on_disk,
     "files": files.files,
-    "large": files.large,
+    "large": large.large,
+    "listing": listing,
     "again": again,
     "memory": memory,
     "startup": startup,

@@ -16,6 +16,8 @@ from itertools import count
 from pathlib import Path
 
 import requests
+from liberate_nextcloud import capabilities
+from liberate_nextcloud.chunks import WISH
 
 URL, USER, PASSWORD = "LIBERATE_NEXTCLOUD_URL", "LIBERATE_NEXTCLOUD_USER", "LIBERATE_NEXTCLOUD_PASSWORD"
 _folders = count()
@@ -58,6 +60,15 @@ class Cloud:
         answer = self.ask("PROPFIND", folder, Depth="infinity")
         return answer.text.count("<d:getcontentlength>") or answer.text.count("getcontentlength>") // 2
 
+    def piece(self, size: int) -> int:
+        """How many bytes each piece of a file of `size` bytes has when liberate sends it here."""
+        where = f"{self.url}/ocs/v2.php/cloud/capabilities?format=json"
+        headers = {"OCS-APIRequest": "true"}
+        told = requests.get(where, auth=(self.user, self.password), headers=headers, timeout=60).json()
+        can = capabilities.read(told["ocs"]["data"])
+        assert can is not None
+        return capabilities.piece(size, min(can.chunk_size, WISH))
+
     def pieces(self) -> dict[str, str]:
         """The pieces of half-sent uploads of liberate's: a version of each, by its path."""
         found = self._listed(f"{self.url}/remote.php/dav/uploads/{self.user}")
@@ -65,7 +76,7 @@ class Cloud:
         for folder in found:
             if "/liberate-" in folder:
                 inside = self._listed(self.url + folder)
-                out.update({path: told for path, told in inside.items() if path[-1:].isdigit()})
+                out.update({path: told for path, told in inside.items() if path.rpartition("/")[2].isdigit()})
         return out
 
     def _listed(self, url: str) -> dict[str, str]:

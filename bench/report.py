@@ -38,6 +38,10 @@ def at_least(what: str, found: float, wanted: float, unit: str) -> Target:
     return Target(what, f"at least {figure(wanted)}{unit}", f"{figure(found)}{unit}", found >= wanted)
 
 
+def at_most(what: str, found: float, wanted: float, unit: str) -> Target:
+    return Target(what, f"at most {figure(wanted)}{unit}", f"{figure(found)}{unit}", found <= wanted)
+
+
 def below(what: str, found: float, wanted: float, unit: str) -> Target:
     return Target(what, f"under {figure(wanted)}{unit}", f"{figure(found)}{unit}", found < wanted)
 

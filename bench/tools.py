@@ -73,12 +73,21 @@ def _liberate(*options: str) -> Callable[[Errand], Prepared]:
 
 
 def moving_rate(cost: Cost) -> float | None:
-    """Messages a second between the first and the last receipt; None if they came all at once."""
-    events = [(when, json.loads(line)) for when, line in cost.output if line.startswith("{")]
-    moved = [(when, event["items"]) for when, event in events if event["event"] == "moved"]
+    """Items a second between the first and the last receipt; None if they came all at once."""
+    moved = _moved(cost)
     if len(moved) < 2 or moved[-1][0] <= moved[0][0]:
         return None
     return float(sum(count for _, count in moved[1:]) / (moved[-1][0] - moved[0][0]))
+
+
+def items_moved(cost: Cost) -> int:
+    """How many items a run of liberate's has moved, by what it told while it ran."""
+    return sum(count for _, count in _moved(cost))
+
+
+def _moved(cost: Cost) -> list[tuple[float, int]]:
+    events = ((when, json.loads(line)) for when, line in cost.output if line.startswith("{"))
+    return [(when, event["items"]) for when, event in events if event["event"] == "moved"]
 
 
 def _mbsync(errand: Errand) -> Prepared:

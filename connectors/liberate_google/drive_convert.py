@@ -291,9 +291,9 @@ def _grant(one: Mapping[str, Any], role: str) -> Grant | None:
     return None
 
 
-def own(all_: Sequence[Grant], above: Collection[Grant], owner: str) -> tuple[Grant, ...]:
-    """Those that the folder above does not give already. Its owner is who may see what others put into it."""
-    return tuple(one for one in all_ if one not in above and not (one.to == "user" and one.name == owner))
+def own(all_: Sequence[Grant], above: Collection[Grant]) -> tuple[Grant, ...]:
+    """Those that the folder above does not give already."""
+    return tuple(one for one in all_ if one not in above)
 
 
 # What cannot be handed over -----------------------------------------------------------------------

@@ -62,12 +62,15 @@ class Tree:
                     )
 
     def grants(self, file: File) -> tuple[Grant, ...]:
-        """The file's own grants: without those of the folder it stands in."""
+        """The file's own grants: without those of the folder it stands in, if both move with the same owner.
+
+        A file in somebody else's folder moves away from it, and would be lost to all who see it there.
+        """
         all_ = convert.grants(file.get("permissions", ()))
         above = self._folders.get(self.parent(file))
-        if above is None:
+        if above is None or above.owner != convert.owner_of(file):
             return all_
-        return convert.own(all_, above.grants, above.owner)
+        return convert.own(all_, above.grants)
 
     def outermost_first(self, folders: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """The folders, each added and given after the one it stands in, as early as can be.

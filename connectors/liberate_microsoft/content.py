@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from liberate.connector import Item
 from liberate.errors import IntegrityError, ItemError, TransientError
+from liberate_microsoft import convert
 from liberate_microsoft.client import Client, segment
 from liberate_microsoft.convert import QUICKXOR
 from liberate_microsoft.problems import Failure, error, item_error
 from liberate_microsoft.quickxor import QuickXor
 
 CHUNK = 1 << 18
+_VERSION_MARK = "@"  # between a file's id and a version's in the id of an earlier version; an item's id has none
 _ENDED = frozenset({301, 302, 303, 307, 308, 401, 403, 404, 410})  # an address of which the time is up
 
 
@@ -32,6 +34,23 @@ class WrongDigest(IntegrityError):
     def __init__(self, served: Served) -> None:
         super().__init__("Microsoft gave other bytes than its own digest says.")
         self.served = served
+
+
+def version_of(item: Item, told: Mapping[str, Any]) -> Item:
+    """An earlier version of the file as an item that `read` takes.
+
+    Without a size: SharePoint counts what it keeps beside the bytes among them, and a version has no digest that
+    would tell. A body that was cut is noticed by the length that its server announces.
+    """
+    key = str(told["id"])
+    return replace(
+        item,
+        id=f"{item.id}{_VERSION_MARK}{key}",
+        version=f"version:{key}",
+        size=None,
+        modified=convert.moment(told.get("lastModifiedDateTime")),
+        digests={},
+    )
 
 
 def read(client: Client, drive: str, item: Item, offset: int = 0) -> Iterator[bytes]:
@@ -122,7 +141,9 @@ def _pieces(client: Client, drive: str, key: str, offset: int) -> Iterator[bytes
 
 def _open(client: Client, drive: str, key: str, at: int) -> Any:
     """The open response for the file's bytes from `at` on. Raises what Graph says of the file."""
-    address = client.content_address(f"/drives/{segment(drive)}/items/{segment(key)}/content")
+    item, _, version = key.partition(_VERSION_MARK)
+    path = f"/drives/{segment(drive)}/items/{segment(item)}"
+    address = client.content_address(f"{path}/versions/{segment(version)}/content" if version else f"{path}/content")
     if isinstance(address, Failure):
         raise item_error(address) or error(address, client.who)
     return client.fetch(address, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ SELECT = (
     "file,folder,package,bundle,remoteItem,malware,deleted,root,shared"
 )
 
+_NAMED = 10  # of those who may see a whole drive
 _NO_END = datetime(1, 1, 2, tzinfo=UTC)  # DateTime.MinValue means that a permission does not expire (permission docs)
 
 
@@ -99,6 +100,24 @@ def left_out(raw: Json) -> Skipped | None:
     if raw.get("folder") is None and raw.get("file") is None:
         return Skipped(key, "unknown-kind", "It is neither a file nor a folder.")
     return None
+
+
+def shared_as_a_whole(root: str, grants: Collection[Grant], *, library: bool) -> Skipped | None:
+    """What to say of those who may see a whole drive, which no item of it tells; None: nobody does.
+
+    A library always has such people: the members of its site, whom Graph may not name to an application.
+    """
+    names = sorted({grant.name for grant in grants if grant.name})
+    if not names and not library:
+        return None
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    what = "library" if library else "OneDrive"
+    return Skipped(
+        root,
+        "shared-as-a-whole",
+        f"Who may see the whole {what} is not shared again: {shown or 'the members of its site'}.",
+        "Share the account or Team folder that it goes to with them by hand.",
+    )
 
 
 def item(raw: Json, parent: str, grants: Sequence[Grant] = ()) -> Item:

@@ -164,7 +164,9 @@ class Listing:
         key = str(raw["id"])
         if raw.get("root") is not None:
             self._root = key
-            return None
+            library = self._client.account.kind == "shared"
+            whole = convert.shared_as_a_whole(key, self._sharing.of_all(raw), library=library)
+            return whole if whole is not None and self._new(key, ("", whole.why)) else None
         if raw.get("deleted") is not None:
             self._given.pop(key, None)
             return Gone(key)

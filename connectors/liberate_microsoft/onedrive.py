@@ -103,6 +103,18 @@ class OneDriveSource:
             return replace(now, size=None, digests={})
         return now
 
+    def versions(self, item: Item) -> Sequence[Item]:
+        """What the file was before. Graph tells the newest first, and that is the present one (driveItem: versions)."""
+        path = f"/drives/{segment(self._drive().id)}/items/{segment(item.id)}/versions"
+        found: list[Item] = []
+        while path:
+            answer = self._client.call(path, pace.CHILDREN, expect=(400, 403, 404, 410))
+            if isinstance(answer, Failure):
+                raise item_error(answer) or error(answer, self._client.who)
+            found += [content.version_of(item, one) for one in answer.get("value") or () if one.get("id")]
+            path = str(answer.get("@odata.nextLink") or "")
+        return found[:0:-1]
+
     def notes(self, item: Item) -> Sequence[Note]:
         """The description. Graph has no comments on files."""
         path = f"/drives/{segment(self._drive().id)}/items/{segment(item.id)}"

@@ -47,6 +47,14 @@ class Sharing:
         """How many they are."""
         return len(self._folders)
 
+    def of_all(self, root: Mapping[str, Any]) -> frozenset[Grant]:
+        """Who may see the drive as a whole, by its outermost folder; nobody where that is not asked.
+
+        Of a library it is asked whatever the facet says: what a site grants its members may not count as shared.
+        """
+        library = self._client.account.kind == "shared"
+        return self._above(str(root["id"])) if self._asked and (library or root.get("shared")) else _NOBODY
+
     def own(self, raw: Mapping[str, Any], parent: str) -> frozenset[Grant]:
         """The item's grants beyond those of the folder it stands in. A folder is known from here on.
 

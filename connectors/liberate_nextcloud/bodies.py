@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from liberate.connector import Body
 from liberate.errors import IntegrityError
 
-_BLOCK = 256 << 10
+_BLOCK = 1 << 20
 
 
 class Passing:
@@ -16,6 +16,9 @@ class Passing:
 
     A source often tells at its end that something is wrong. If all bytes were on their way by then, the
     server would store what is to be thrown away; so one block is held back.
+
+    It is iterated and has no `read`: from what can be read, urllib3 takes 16 kB at a time, and cutting these off
+    costs more than sending them.
     """
 
     def __init__(self, body: Body) -> None:
@@ -25,55 +28,33 @@ class Passing:
         self._size = body.size
         self._left = body.size
         self._hash = hashlib.sha256()
-        self._buffer = b""
-        self._held: bytes | None = None
 
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self) -> Iterator[bytes]:  # requests takes what can be iterated for a stream
-        while block := self.read(_BLOCK):
-            yield block
+    def __iter__(self) -> Iterator[bytes]:
+        """The body's blocks, once. Raises IntegrityError if it is not as long as was said."""
+        held = b""
+        while block := self._body.read(_BLOCK):
+            self._hash.update(block)
+            self._left -= len(block)
+            if self._left < 0:
+                raise IntegrityError("The body has more bytes than was said.")
+            if held:
+                yield held
+            held = block
+        if self._left:
+            raise IntegrityError(f"The body ended {self._left} bytes early.")
+        if held:
+            yield held
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def read(self, n: int = -1, /) -> bytes:
-        while not self._buffer:
-            block = self._next()
-            if block is None:
-                return b""
-            self._buffer = block
-        if n < 0 or n >= len(self._buffer):
-            out, self._buffer = self._buffer, b""
-        else:
-            out, self._buffer = self._buffer[:n], self._buffer[n:]
-        return out
-
     def whole(self) -> bytes:
         """All of it, for a body small enough."""
-        out = []
-        while block := self.read():
-            out.append(block)
-        return b"".join(out)
-
-    def _next(self) -> bytes | None:
-        """The block before the one that was just read; None at the end."""
-        while True:
-            block = self._body.read(_BLOCK)
-            if not block:
-                if self._left:
-                    raise IntegrityError(f"The body ended {self._left} bytes early.")
-                last, self._held = self._held, None
-                return last
-            self._hash.update(block)
-            self._left -= len(block)
-            if self._left < 0:
-                raise IntegrityError("The body has more bytes than was said.")
-            before, self._held = self._held, block
-            if before is not None:
-                return before
+        return b"".join(self)
 
 
 class Whole:

@@ -20,7 +20,7 @@ from liberate_nextcloud.tree import Tree, receipt_of
 
 _SLOW = 5 << 20  # bytes a second that a server puts together at the very least
 _POLL = 15.0  # seconds between looks at a server that is putting together
-_WISH = 32 << 20  # bytes of a piece where the server wishes more: what a crash costs to send again
+WISH = 32 << 20  # bytes of a piece where the server wishes more: what a crash costs to send again
 
 
 class Chunks:
@@ -37,7 +37,7 @@ class Chunks:
         self._tree = tree
         self._url = url
         self._can = can
-        self._wish = chunk_size or min(can.chunk_size, _WISH)
+        self._wish = chunk_size or min(can.chunk_size, WISH)
         self._clock = clock
         self._assembling: dict[str, float] = {}  # uploads whose MOVE was not answered: until when to wait
 

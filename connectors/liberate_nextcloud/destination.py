@@ -30,6 +30,7 @@ from liberate_nextcloud.client import Client, chunks
 from liberate_nextcloud.gate import GATE, Gate
 from liberate_nextcloud.login import Login, log_in
 from liberate_nextcloud.pipeline import Bulk, Writer
+from liberate_nextcloud.provisioning import Groups
 from liberate_nextcloud.put import put
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.sharing import SHARE_RATE, Sharing
@@ -73,7 +74,7 @@ class NextcloudDestination:
         many = Bulk(login.can.bulk and settings.bulk == "auto", settings.batch_items, settings.batch_bytes)
         self._writer = Writer(self._tree, self._names, self._threads, many)
         self._chunks = Chunks(self._tree, settings.url, login.can, settings.chunk_size)
-        self._sharing = Sharing(self._tree, login.can)
+        self._sharing = Sharing(self._tree, login.can, Groups(settings, self._gate))
         return self
 
     def __exit__(

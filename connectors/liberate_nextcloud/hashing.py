@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from liberate.connector import Place
+from liberate.connector import Item, Place
 from liberate.errors import ItemError
 from liberate_nextcloud import paths, refusals
 from liberate_nextcloud.client import Client
+from liberate_nextcloud.multistatus import Entry
 from liberate_nextcloud.tree import Tree
 
 ASK = {"X-Hash": "sha256"}
@@ -54,6 +55,19 @@ def matches(tree: Tree, client: Client, place: Place | str, name: str, digests: 
     if found is None:
         return None
     return found if found == digests[algorithm].lower() else ""
+
+
+def telling(there: Entry, item: Item) -> bool:
+    """Whether a change of the bytes by somebody else would have changed the ETag, or nothing better is known.
+
+    A server on a local disk makes the ETag of a file's time and size, and keeps it while the time stays
+    (lib/private/Files/Cache/Scanner). So it tells nothing of who else wrote in the second of our upload.
+    """
+    if best(item.digests) is None:
+        return True
+    if there.uploaded and there.modified is not None:
+        return there.modified.timestamp() < there.uploaded
+    return item.modified is not None  # sent by bulk, which leaves no time of upload
 
 
 def best(digests: Mapping[str, str]) -> str | None:

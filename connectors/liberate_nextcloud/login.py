@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from liberate.connector import Account
 from liberate.errors import AccountError, LiberateError
 from liberate.settings import reveal
-from liberate_nextcloud import capabilities, refusals, teams
+from liberate_nextcloud import capabilities, provisioning, refusals, teams
 from liberate_nextcloud.capabilities import Capabilities
-from liberate_nextcloud.client import Client, Clients, Credential, Reply
+from liberate_nextcloud.client import Client, Clients, Credential
 from liberate_nextcloud.gate import GATE, Gate, key_of
-from liberate_nextcloud.paths import quoted
+from liberate_nextcloud.provisioning import acting, appapi
 from liberate_nextcloud.settings import NextcloudSettings
 
 _JSON = {"Accept": "application/json"}
 _EXCHANGE = "/ocs/v2.php/core/getapppassword"
 _FORGET = "/ocs/v2.php/core/apppassword"
 _ME = "/ocs/v2.php/cloud/user"
-_USERS = "/ocs/v2.php/cloud/users"
 _CAPABILITIES = "/ocs/v2.php/cloud/capabilities"
 
 
@@ -96,7 +92,7 @@ def _credential(
     if app_secret:
         check_app(settings, app_secret, gate)
         if settings.create_users:
-            _create_missing(settings, name, None, gate)
+            provisioning.make_user(settings, name, None, gate)
         return appapi(settings, name, app_secret), False
     password = secret or reveal(settings.password)
     if not password:
@@ -106,23 +102,11 @@ def _credential(
             "Name one in the people table, set LIBERATE_PASSWORD, or give the connection appapi_secret.",
         )
     if settings.create_users:
-        _create_missing(settings, name, password, gate)
+        provisioning.make_user(settings, name, password, gate)
     return _exchanged(settings, name, password, whose, gate)
 
 
 # An app's secret ----------------------------------------------------------------------------------
-
-
-def appapi(settings: NextcloudSettings, user: str, secret: str) -> Credential:
-    """Acting for that user by the secret of the app (AppAPI's AppAPIAuth)."""
-    token = base64.b64encode(f"{user}:{secret}".encode()).decode()
-    headers = {
-        "AA-VERSION": "3.0.0",
-        "EX-APP-ID": settings.appapi_id,
-        "EX-APP-VERSION": settings.appapi_version,
-        "AUTHORIZATION-APP-API": token,
-    }
-    return Credential(user, headers, key=key_of(settings.url, "app", user, secret))
 
 
 def check_app(settings: NextcloudSettings, secret: str, gate: Gate) -> None:
@@ -134,13 +118,13 @@ def check_app(settings: NextcloudSettings, secret: str, gate: Gate) -> None:
         return AccountError(
             "app-refused",
             f"{host} does not accept the secret of the app {settings.appapi_id} {settings.appapi_version}.",
-            "Register it again, see `python -m liberate_nextcloud.register`, then run the same command again.",
+            "Register it again with `liberate nextcloud register`, then run the same command again.",
         )
 
     with gate.trying(key, refusal):
         if gate.accepted(key):
             return
-        with _once(settings, appapi(settings, "", secret), gate) as client:
+        with acting(settings, appapi(settings, "", secret), gate) as client:
             reply = client.send("GET", "/ocs/v2.php/apps/app_api/ex-app/state", headers=_JSON, checked=False)
         if reply.status in (401, 403):
             gate.refuse(key)
@@ -165,7 +149,7 @@ def _exchanged(
     key = key_of(settings.url, "password", name, password)
     given = Credential(name, password=password, key=key)
     with gate.trying(key, lambda: refusals.login_refused(whose)):
-        with _once(settings, given, gate) as client:
+        with acting(settings, given, gate) as client:
             reply = client.send("GET", _EXCHANGE + "?format=json", headers=_JSON)
         if reply.status == 200:
             data = reply.ocs()
@@ -183,45 +167,7 @@ def _exchanged(
         raise refusals.refusal(reply, whose)
 
 
-# Users that are not there --------------------------------------------------------------------------
-
-
-def _create_missing(settings: NextcloudSettings, name: str, password: str | None, gate: Gate) -> None:
-    """Make the user unless it is there; without a known password it gets a random one that nobody learns."""
-    credential = _admin(settings)
-    host = urlsplit(settings.url).netloc
-    whose = f"{settings.admin_user} at {host}"
-    with (
-        gate.trying(credential.key, lambda: refusals.login_refused(whose)),
-        _once(settings, credential, gate) as client,
-    ):
-        reply = client.send("GET", f"{_USERS}/{quoted(name).replace('/', '%2F')}", headers=_JSON)
-        if reply.status == 200:
-            return
-        if reply.status in (403, 997):
-            raise _no_admin(whose)
-        if reply.status != 404:
-            raise refusals.refusal(reply, whose)
-        data = {"userid": name, "displayName": name, "password": password or secrets.token_urlsafe(24) + "aA1!"}
-        reply = client.send("POST", _USERS, data, _JSON)
-    if reply.status == 403:
-        raise _no_admin(whose)
-    if reply.status != 200:
-        code = _ocs_code(reply)
-        if code == 102:  # somebody else made it meanwhile
-            return
-        why = reply.ocs_message() if code == 101 or code is None else f"the server answers {code}"
-        raise AccountError(
-            "user-not-made", f"The user {name} could not be made at {host}: {why}.", "Make it by hand or rename it."
-        )
-
-
-def _admin(settings: NextcloudSettings) -> Credential:
-    """How to act for the administrator."""
-    admin = settings.admin_user
-    if password := reveal(settings.admin_password):
-        return Credential(admin, password=password, key=key_of(settings.url, "password", admin, password), cookies=True)
-    return appapi(settings, admin, reveal(settings.appapi_secret) or "")
+# Team folders ------------------------------------------------------------------------------------
 
 
 def _prepare_team(settings: NextcloudSettings, client: Client, user: str, team: str, gate: Gate) -> None:
@@ -231,39 +177,17 @@ def _prepare_team(settings: NextcloudSettings, client: Client, user: str, team: 
     host = urlsplit(settings.url).netloc
     if not settings.admin_user:
         raise teams.missing(team, user, host)
-    admin = _admin(settings)
+    admin = provisioning.administrator(settings)
     with (
         gate.trying(admin.key, lambda: refusals.login_refused(f"{settings.admin_user} at {host}")),
-        _once(settings, admin, gate) as acting,
+        acting(settings, admin, gate) as ours,
     ):
-        teams.make(acting, user, team, host)
+        teams.make(ours, user, team, host)
     if not teams.seen(client, user, team):
         raise teams.missing(team, user, host)
 
 
-def _no_admin(whose: str) -> AccountError:
-    return AccountError("no-admin", f"{whose} may not make users.", "Give admin_user an administrator.")
-
-
-def _ocs_code(reply: Reply) -> int | None:
-    import json  # noqa: PLC0415
-
-    try:
-        return int(json.loads(reply.content)["ocs"]["meta"]["statuscode"])
-    except (ValueError, LookupError, TypeError):
-        return None
-
-
 # Who and what is there -----------------------------------------------------------------------------
-
-
-@contextmanager
-def _once(settings: NextcloudSettings, credential: Credential, gate: Gate) -> Iterator[Client]:
-    client = Client(settings, credential, gate)
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 def _whoami(client: Client, whose: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from liberate.connector import CHANGED_THERE, Place, Receipt, Slot, inside
 from liberate.errors import ItemError
 from liberate_nextcloud import finding, hashing, inventory, paths, refusals
@@ -108,9 +110,9 @@ def remove(tree: Tree, client: Client, names: Names, slot: Slot, receipt: Receip
 def _untouched(tree: Tree, client: Client, slot: Slot, receipt: Receipt, there: Entry, number: int, name: str) -> bool:
     """Whether the file is as we left it: of the receipt's version, or of the same bytes."""
     same = there.fileid == number and receipt.version and there.etag == receipt.version
-    if same and receipt.size in (None, there.size):
-        return True
     digests = {**slot.item.digests, **receipt.digests}
+    if same and receipt.size in (None, there.size) and hashing.telling(there, replace(slot.item, digests=digests)):
+        return True
     if there.size != (slot.item.size if slot.item.size is not None else receipt.size):
         return False
     try:

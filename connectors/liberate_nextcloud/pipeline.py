@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from liberate.connector import Outcome, Place, Receipt, Slot
 from liberate.errors import IntegrityError, ItemError, LiberateError, TransientError
@@ -18,7 +20,7 @@ from liberate_nextcloud.tree import Names, Tree
 
 _WINDOW_BYTES = 16 << 20  # of bodies under way
 _FAILURES = 3  # whole requests that the server refuses before bulk is no longer used
-_SPLIT = 20  # files that are worth a batch of their own
+_LEAST = 20  # files that are worth a batch of their own
 _NOT_HERE = (403, 404, 405, 411, 413, 415, 501)  # bulk is off, or a proxy does not let it through
 
 
@@ -35,18 +37,6 @@ class Bulk:
         self.failures += 1
         if status in _NOT_HERE or self.failures >= _FAILURES:
             self.usable = False
-
-
-@dataclass(slots=True)
-class _Batch:
-    parts: list[Part] = field(default_factory=list)
-    weight: int = 0
-    paths: set[str] = field(default_factory=set)
-
-    def add(self, part: Part) -> None:
-        self.parts.append(part)
-        self.weight += part.weight
-        self.paths.add(part.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,7 @@ def write_many(writer: Writer, parts: Iterable[tuple[Slot, bytes]]) -> Iterator[
             if run.stopped is not None:
                 break
         else:
-            run.flush()
+            run.end()
     except LiberateError as error:
         run.stop(error)
     finally:
@@ -84,11 +74,17 @@ def write_many(writer: Writer, parts: Iterable[tuple[Slot, bytes]]) -> Iterator[
 
 
 class _Run:
-    """One call of write_many: what is being gathered, what is under way, what is done."""
+    """One call of write_many: what waits for a batch, what is under way, what is done.
+
+    A batch is made up when there is a connection for it. Near the end, when fewer files wait than the connections
+    would take, batches get smaller: so all connections come to their end at about the same time.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self._w = writer
-        self._gathering = _Batch()
+        self._waiting: deque[Part] = deque()
+        self._weight = 0  # of what waits
+        self._ended = False  # nothing more comes
         self._flying: dict[Future[list[Outcome]], int] = {}
         self._done: list[Outcome] = []
         self.stopped: LiberateError | None = None
@@ -99,9 +95,10 @@ class _Run:
 
     @property
     def full(self) -> bool:
-        flying = sum(self._flying.values())
-        much = flying + self._gathering.weight >= _WINDOW_BYTES
-        return bool(self._flying) and (much or len(self._flying) >= 2 * self._w.threads.count)
+        count = self._w.threads.count
+        much = sum(self._flying.values()) + self._weight >= _WINDOW_BYTES
+        many = len(self._flying) >= 2 * count or len(self._waiting) >= count * self._w.bulk.items
+        return bool(self._flying) and (much or many)
 
     def stop(self, error: LiberateError) -> None:
         if self.stopped is None:
@@ -112,29 +109,43 @@ class _Run:
         if not (state.usable and bulk.suits(part.slot, part.data)):
             self._submit(part.weight, lambda client: [_alone(self._w, client, part)])
             return
-        batch = self._gathering
-        if batch.parts and (batch.weight + part.weight > state.bytes or part.path in batch.paths):
-            self._send(batch)
-            batch = self._gathering = _Batch()
-        batch.add(part)
-        if len(batch.parts) >= state.items or batch.weight >= state.bytes:
-            self._send(batch)
-            self._gathering = _Batch()
+        self._waiting.append(part)
+        self._weight += part.weight
+        self._send()
 
-    def flush(self) -> None:
-        """Send what is left, over all connections if it is much."""
-        parts, self._gathering = self._gathering.parts, _Batch()
-        pieces = max(1, min(self._w.threads.count, len(parts) // _SPLIT))
-        size = -(-len(parts) // pieces)
-        for at in range(0, len(parts), size or 1):
-            batch = _Batch()
-            for part in parts[at : at + size]:
-                batch.add(part)
-            self._send(batch)
+    def end(self) -> None:
+        """Nothing more comes: what waits goes as connections get free."""
+        self._ended = True
+        self._send()
 
-    def _send(self, batch: _Batch) -> None:
-        if batch.parts:
-            self._submit(batch.weight, lambda client: _together(self._w, client, batch.parts))
+    def _send(self) -> None:
+        """Send batches of what waits, as long as there are connections for them."""
+        state, count = self._w.bulk, self._w.threads.count
+        while self._waiting and len(self._flying) < count and self.stopped is None:
+            if self._ended:
+                size = min(state.items, max(_LEAST, -(-len(self._waiting) // count)))
+            elif len(self._waiting) >= state.items or self._weight >= state.bytes:
+                size = state.items
+            else:
+                return
+            parts = self._batch(size)
+            weight = sum(part.weight for part in parts)
+            self._weight -= weight
+            self._submit(weight, partial(_together, self._w, parts=parts))
+
+    def _batch(self, size: int) -> list[Part]:
+        """So many of those that wait, or fewer: each path once, and not too many bytes."""
+        parts: list[Part] = []
+        weight = 0
+        paths: set[str] = set()
+        while self._waiting and len(parts) < size:
+            part = self._waiting[0]
+            if parts and (weight + part.weight > self._w.bulk.bytes or part.path in paths):
+                break
+            parts.append(self._waiting.popleft())
+            weight += part.weight
+            paths.add(part.path)
+        return parts
 
     def _submit(self, weight: int, job: Callable[[Client], list[Outcome]]) -> None:
         self._flying[self._w.threads.submit(job)] = weight
@@ -152,12 +163,13 @@ class _Run:
             except _Stopped as stopped:
                 self._done += stopped.outcomes
                 self.stop(stopped.error)
+        self._send()
         while self._done:
             yield self._done.pop()
 
     def withdraw(self) -> None:
         """Where it has stopped, what has not begun does not begin."""
-        if self.stopped is not None or self._gathering.parts:
+        if self.stopped is not None or not self._ended:
             for future in self._flying:
                 future.cancel()
 

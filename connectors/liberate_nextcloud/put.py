@@ -53,8 +53,7 @@ def put(tree: Tree, client: Client, slot: Slot, body: Body) -> Receipt:
 def still_ours(tree: Tree, client: Client, slot: Slot, replaced: Receipt) -> None:
     """Raises CHANGED_THERE unless what is to be replaced is what we left.
 
-    The ETag alone does not tell: a server on a local disk makes it of time and inode, so that what somebody
-    changes in the second in which we wrote keeps it.
+    The ETag alone does not tell: see hashing.telling.
     """
     there = tree.stat(client, slot.place, slot.name)
     if there is None or there.etag != replaced.version or (replaced.size is not None and there.size != replaced.size):

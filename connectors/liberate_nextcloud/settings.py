@@ -34,11 +34,14 @@ class NextcloudSettings(Settings):
     appapi_secret: Secret | None = Field(
         default=None, description="the secret it was registered with; with it liberate acts for every user"
     )
-    admin_user: str = Field(default="", description="an administrator, who makes users that are missing")
+    admin_user: str = Field(default="", description="an administrator, who makes users and groups that are missing")
     admin_password: Secret | None = Field(
         default=None, description="the administrator's app password; not needed beside appapi_secret"
     )
     create_users: bool = Field(default=False, description="make users that are not there yet, without mail to them")
+    create_groups: bool = Field(
+        default=False, description="make groups that something is to be shared with and that are not there yet"
+    )
 
     folder: str = Field(
         default="", description="a folder, levels separated by /, to put everything under or to read instead of all"
@@ -76,10 +79,11 @@ class NextcloudSettings(Settings):
     def _consistent(self) -> NextcloudSettings:
         if self.admin_password is not None and not self.admin_user:
             raise ValueError("admin_password needs admin_user")
-        if self.create_users and not self.admin_user:
-            raise ValueError("create_users needs admin_user, who may make users")
-        if self.create_users and self.admin_password is None and self.appapi_secret is None:
-            raise ValueError('create_users needs admin_password = { env = "..." }, or appapi_secret')
+        for wish in ("create_users", "create_groups"):
+            if getattr(self, wish) and not self.admin_user:
+                raise ValueError(f"{wish} needs admin_user, who may make them")
+            if getattr(self, wish) and self.admin_password is None and self.appapi_secret is None:
+                raise ValueError(f'{wish} needs admin_password = {{ env = "..." }}, or appapi_secret')
         return self
 
     @property

@@ -12,6 +12,7 @@ from liberate.files import Role
 from liberate_nextcloud import paths, refusals
 from liberate_nextcloud.capabilities import Capabilities
 from liberate_nextcloud.client import Client, Reply
+from liberate_nextcloud.provisioning import Groups
 from liberate_nextcloud.tree import Tree
 
 _SHARES = "/ocs/v2.php/apps/files_sharing/api/v1/shares"
@@ -45,9 +46,10 @@ def expiry(expires: datetime | None) -> str:
 class Sharing:
     """One account's shares."""
 
-    def __init__(self, tree: Tree, can: Capabilities) -> None:
+    def __init__(self, tree: Tree, can: Capabilities, groups: Groups) -> None:
         self._tree = tree
         self._can = can
+        self._groups = groups
 
     def share(self, client: Client, receipt: Receipt, share: Share) -> str:
         """See Shares.share."""
@@ -57,6 +59,8 @@ class Sharing:
         until = expiry(share.grant.expires)
         if (found := self._found(client, path, share, wanted, until)) is not None:
             return found
+        if share.to == "group":
+            self._groups.ensure(share.name)
         data = {
             "path": path,
             "shareType": str(_TYPES[share.to]),

@@ -55,6 +55,7 @@ class StreamBody:
         self.sent = 0
         self._chunks = iter(chunks)
         self._held = b""
+        self._at = 0  # how much of what is held has been read
         self._digest = hashlib.sha256()
         self.broken: LiberateError | None = None  # what the source said, to tell it from the destination's errors
 
@@ -62,7 +63,8 @@ class StreamBody:
         parts = []
         wanted = n if n >= 0 else None
         while wanted is None or wanted > 0:
-            if not self._held:
+            if self._at >= len(self._held):
+                self._at = 0
                 try:
                     self._held = next(self._chunks, b"")
                 except LiberateError as error:
@@ -70,8 +72,9 @@ class StreamBody:
                     raise
                 if not self._held:
                     break
-            part = self._held if wanted is None else self._held[:wanted]
-            self._held = self._held[len(part) :]
+            end = len(self._held) if wanted is None else min(self._at + wanted, len(self._held))
+            part = self._held[self._at : end]  # all of it is no copy
+            self._at = end
             parts.append(part)
             if wanted is not None:
                 wanted -= len(part)

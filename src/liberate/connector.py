@@ -135,7 +135,7 @@ class Receipt:
     size: int | None = None  # bytes, as the destination reports them
     digests: Mapping[str, str] = field(default_factory=dict)  # computed by the destination from what it stored
     evidence: Evidence = Evidence.NONE
-    version: str = ""  # changes whenever somebody changes the bytes there; "": the destination does not say
+    version: str = ""  # changes when somebody changes the bytes there, if not within one second; "": it does not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
+WITH_OWNER = "moves-with-owner"  # why an item is skipped that belongs to somebody else of the plan
+
 
 class Role(StrEnum):
     """What a grant allows, least first."""

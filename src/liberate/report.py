@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Literal
 
+from liberate.files import WITH_OWNER
+
 
 class Exit(IntEnum):
     """How a run ended, as the command's exit code."""
@@ -123,6 +125,20 @@ class AccountReport:
     @property
     def skipped_items(self) -> int:
         return sum(count.items for count in self.skipped)
+
+    @property
+    def with_owner(self) -> int:
+        """Items that are skipped here since they belong to somebody else of the plan, whose items they count among."""
+        return sum(count.items for count in self.skipped if count.code == WITH_OWNER)
+
+    @property
+    def left_out(self) -> tuple[Count, ...]:
+        """What is skipped and moves with nobody else either."""
+        return tuple(count for count in self.skipped if count.code != WITH_OWNER)
+
+    @property
+    def left_out_items(self) -> int:
+        return sum(count.items for count in self.left_out)
 
     @property
     def refused_items(self) -> int:

@@ -137,7 +137,7 @@ def _overview(accounts: Sequence[AccountReport]) -> Iterator[str]:
             _text(goes_to(a, accounts)),
             _state(a),
             number(a.moved),
-            number(a.skipped_items),
+            number(a.left_out_items),
             number(a.refused_items),
             number(a.waiting),
             size(a.bytes),
@@ -151,7 +151,7 @@ def _overview(accounts: Sequence[AccountReport]) -> Iterator[str]:
 
 def _reasons(accounts: Sequence[AccountReport]) -> Iterator[str]:
     refused = added_up([a.refused for a in accounts])
-    skipped = added_up([a.skipped for a in accounts])
+    skipped = added_up([a.left_out for a in accounts])
     if not refused and not skipped:
         return
     yield "<section>\n<h2>What did not move, and why</h2>"
@@ -200,7 +200,7 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
         more = account.wrong + account.altered - len(account.findings)
         if more > 0:
             yield f"<p>And {number(more)} more; the ledger has them all.</p>"
-    for caption, counts in (("Could not go", account.refused), ("Left out on purpose", account.skipped)):
+    for caption, counts in (("Could not go", account.refused), ("Left out on purpose", account.left_out)):
         if counts:
             yield from _table(
                 caption,

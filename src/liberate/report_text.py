@@ -44,7 +44,7 @@ def _summary(report: Report) -> Iterator[str]:
         yield from _accounts(report.accounts)
     for title, counts in (
         ("Could not go:", added_up([a.refused for a in report.accounts])),
-        ("Left out on purpose:", added_up([a.skipped for a in report.accounts])),
+        ("Left out on purpose:", added_up([a.left_out for a in report.accounts])),
     ):
         if counts:
             yield ""
@@ -85,7 +85,7 @@ def _accounts(accounts: Sequence[AccountReport]) -> Iterator[str]:
                 plain(goes_to(a, accounts)),
                 STATES[a.state],
                 number(a.moved),
-                number(a.skipped_items),
+                number(a.left_out_items),
                 number(a.refused_items),
                 number(a.waiting),
                 size(a.bytes),
@@ -112,7 +112,7 @@ def _account(account: AccountReport) -> Iterator[str]:
         more = account.wrong + account.altered - len(account.findings)
         if more > 0:
             yield f"  and {number(more)} more"
-    for title, counts in (("Left out on purpose:", account.skipped), ("Could not go:", account.refused)):
+    for title, counts in (("Left out on purpose:", account.left_out), ("Could not go:", account.refused)):
         if counts:
             yield title
             yield from _counts(counts)

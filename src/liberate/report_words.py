@@ -62,9 +62,9 @@ def _code(char: str) -> str:
 
 
 def total(account: AccountReport) -> int:
-    """Everything the source is known to hold for this account, whatever became of it."""
+    """Everything the source is known to hold of this account's own, whatever became of it."""
     known = account.moved + account.waiting + account.skipped_items + account.refused_items
-    return max(known, account.listed)
+    return max(known, account.listed) - account.with_owner
 
 
 def added_up(counts: Sequence[tuple[Count, ...]]) -> list[Count]:
@@ -106,6 +106,7 @@ def sentences(report: Report) -> list[str]:
         f"{'stands' if moved == 1 else 'stand'} at the destination, {size(sum(a.bytes for a in accounts))} in all."
     ]
     told.append(_completeness(report))
+    told.append(_with_owners(accounts))
     if report.not_begun:
         has = "has" if report.not_begun == 1 else "have"
         told.append(f"{items(report.not_begun, 'more account')} of the plan {has} not begun.")
@@ -135,6 +136,7 @@ def account_sentences(account: AccountReport) -> list[str]:
     told = [f"{number(account.moved)} of {items(whole)} moved, {size(account.bytes)} in all." if whole else ""]
     if not whole and account.state == "done":
         told.append("There was nothing to move.")
+    told.append(_with_owners([account]))
     if account.shares is not None:
         told.append(_shared(account.shares))
     if account.copies:
@@ -212,7 +214,7 @@ def _shared(shares: SharesReport) -> str:
 
 def _completeness(report: Report) -> str:
     done = [a for a in report.accounts if a.state == "done"]
-    skipped = sum(a.skipped_items for a in report.accounts)
+    skipped = sum(a.left_out_items for a in report.accounts)
     left_out = f"; {items(skipped)} {'was' if skipped == 1 else 'were'} left out on purpose" if skipped else ""
     if len(done) == len(report.accounts):
         return f"Everything that was found at the source is accounted for{left_out}."
@@ -220,6 +222,17 @@ def _completeness(report: Report) -> str:
     missing = items(len(report.accounts) - len(done), "account")
     known = f", {items(waiting)} still {'waits' if waiting == 1 else 'wait'}" if waiting else ""
     return f"{missing} {'is' if len(report.accounts) - len(done) == 1 else 'are'} not finished{known}{left_out}."
+
+
+def _with_owners(accounts: Sequence[AccountReport]) -> str:
+    """What accounts see of each other's: it counts once, with its owner."""
+    seen = sum(a.with_owner for a in accounts)
+    if not seen:
+        return ""
+    if len(accounts) == 1:
+        more = "1 more belongs to somebody else" if seen == 1 else f"{number(seen)} more belong to others"
+        return f"{more} of the plan, with whom {'it moves' if seen == 1 else 'they move'}."
+    return f"What one account sees of another's, {items(seen)} in all, is counted and moved with its owner."
 
 
 def _proof(accounts: Sequence[AccountReport]) -> str:

@@ -19,9 +19,9 @@ from liberate.connector import (
     inside,
 )
 from liberate.errors import ItemError
-from liberate.files import FileFacts
+from liberate.files import WITH_OWNER, FileFacts
 from liberate.item_names import legal
-from liberate.job import LISTED_TOGETHER, SliceRun
+from liberate.job import SliceRun
 from liberate.ledger_rows import DONE, PAGE, Claim, Pending, Refusal, Row, State, key_of
 from liberate.naming import fold
 from liberate.people import same_name
@@ -29,6 +29,9 @@ from liberate.proof import found_in
 from liberate.tree_history import HistorySending
 from liberate.tree_sending import NAMES_TRIED, facts_of
 from liberate.turn import Desk, Ends
+
+LISTED_TOGETHER = 2000  # items described at once: while they are sent, no others are listed
+_ENTRY = (Item, Gone, Skipped)  # what of a listing has an id; a union would be made anew for each entry
 
 
 class TreeRun(HistorySending, SliceRun):
@@ -91,7 +94,7 @@ class TreeRun(HistorySending, SliceRun):
                 if self._cut and self._desk.stop():
                     return
                 self._take_leave(self._ledger.not_among(self._claim, self._seen))
-            elif isinstance(thing, Item | Gone | Skipped):
+            elif isinstance(thing, _ENTRY):
                 entries.append(thing)
                 if len(entries) >= LISTED_TOGETHER:
                     self._take(entries, cursor)
@@ -115,7 +118,8 @@ class TreeRun(HistorySending, SliceRun):
             super()._take(entries, cursor)
             return
         latest = {entry.id: entry for entry in entries}  # a listing may repeat itself: the last word counts
-        keys = {key_of(str(claim.account), claim.collection.id, id_): entry for id_, entry in latest.items()}
+        account, collection = str(claim.account), claim.collection.id
+        keys = {key_of(account, collection, id_): entry for id_, entry in latest.items()}
         self._seen.update(bytes.fromhex(key) for key, entry in keys.items() if not isinstance(entry, Gone))
         sorted_out = _Sorted()
         known = self._ledger.known(list(keys))
@@ -219,7 +223,7 @@ class TreeRun(HistorySending, SliceRun):
         """Why the plan leaves an item behind; None: it goes."""
         facts, policy = facts_of(item), self._desk.terms.files
         if facts.owner and same_name(facts.owner) in self._desk.terms.moving:
-            return ItemError("moves-with-owner", "It belongs to somebody else of the plan, with whom it moves.")
+            return ItemError(WITH_OWNER, "It belongs to somebody else of the plan, with whom it moves.")
         if facts.owner and policy.others == "list":
             return ItemError(
                 "policy-others",

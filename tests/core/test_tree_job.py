@@ -325,6 +325,7 @@ def test_others_files_move_with_their_owner_or_are_listed(bench: Bench) -> None:
     account = bench.run()
     assert tree(bench).files() == {}
     assert {count.code: count.items for count in account.skipped} == {"moves-with-owner": 1, "policy-others": 1}
+    assert (account.with_owner, account.left_out_items) == (1, 1)
     bench.files = FilePolicy(others="copy")
     bench.run()
     assert tree(bench).files() == {"strangers": b"2"}

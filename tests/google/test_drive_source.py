@@ -131,6 +131,18 @@ def test_what_a_folder_shares_is_not_told_again_for_what_is_in_it(
     assert one(settings, "file").facts.grants == ()
 
 
+def test_a_file_in_a_colleagues_folder_stays_visible_to_all_who_see_it_there(
+    standin: GoogleStandin, settings: GoogleSettings
+) -> None:
+    store = standin.drive
+    folder = store.add_folder(BO, "folder")
+    store.share(folder, ANNA, "writer")
+    store.share(folder, "claire@solros.example", "reader")
+    store.add_file(ANNA, "file", b"x", parent=folder)
+    grants = {Grant("user", BO, Role.WRITER), Grant("user", "claire@solros.example", Role.READER)}
+    assert set(one(settings, "file").facts.grants) == grants
+
+
 @pytest.mark.parametrize("cut", range(1, 6))
 def test_a_download_cut_at_any_megabyte_goes_on_from_there(
     standin: GoogleStandin, settings: GoogleSettings, cut: int

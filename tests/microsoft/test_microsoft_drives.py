@@ -6,9 +6,10 @@ import pytest
 from liberate_microsoft import drives
 from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import Drive, GraphStandin
-from microsoft_kit import ANNA, items, listing, opened
+from liberate_microsoft.standin.shapes import to_link, to_person, to_site_group
+from microsoft_kit import ANNA, BJORN, cursor, facts, items, listing, opened
 
-from liberate.connector import Account
+from liberate.connector import Account, Item, Skipped
 from liberate.errors import AccountError, PlanError
 
 
@@ -104,3 +105,62 @@ def test_a_library_is_nobodys_own_so_that_no_grant_is_lost() -> None:
     told = {"id": "b!1", "owner": {"user": {"displayName": "Anna", "email": ANNA}}, "webUrl": "https://x.example/l"}
     assert drives._drive(told, None, "solros.example").owner == ""
     assert drives._drive(told, "", "solros.example").owner == ANNA
+
+
+# Who may see a drive as a whole ------------------------------------------------------------------
+
+LIBRARY = Account("sites/Board/Documents", kind="shared")
+
+
+def said(settings: MicrosoftSettings, account: Account) -> list[Skipped]:
+    with opened(settings, account) as source:
+        return [one for one in listing(source) if isinstance(one, Skipped)]
+
+
+@pytest.mark.parametrize("permissions", [True, False])
+def test_who_may_see_a_library_is_said_with_what_to_do_about_it(
+    settings: MicrosoftSettings, board: Drive, permissions: bool
+) -> None:
+    board.share(board.root, to_site_group("Board Members", "write"), to_site_group("Board Owners", "owner"))
+    chosen = settings.model_copy(update={"permissions": permissions})
+    (one,) = said(chosen, LIBRARY)
+    assert (one.id, one.code) == (board.root.id, "shared-as-a-whole")
+    assert ("Board Members, Board Owners" if permissions else "the members of its site") in one.why
+    assert one.todo
+
+
+def test_a_library_whose_members_are_not_told_still_says_that_it_has_some(
+    settings: MicrosoftSettings, board: Drive
+) -> None:
+    (one,) = said(settings, LIBRARY)
+    assert "the members of its site" in one.why
+
+
+def test_of_many_who_may_see_a_library_some_are_named(settings: MicrosoftSettings, board: Drive) -> None:
+    board.share(board.root, *(to_person(f"p{n:02d}@solros.example", "") for n in range(13)))
+    (one,) = said(settings, LIBRARY)
+    assert "p09@solros.example and 3 more" in one.why
+    assert "p10" not in one.why
+
+
+def test_an_item_of_a_library_has_only_the_grants_that_its_members_do_not_have_anyway(
+    settings: MicrosoftSettings, board: Drive
+) -> None:
+    board.share(board.root, to_site_group("Board Members", "write"))
+    (minutes,) = board.files()
+    board.share(minutes, to_person(BJORN, "Björn"))
+    with opened(settings, LIBRARY) as source:
+        (item,) = items(listing(source))
+    assert [grant.name for grant in facts(item).grants] == [BJORN]
+
+
+def test_a_onedrive_is_shared_as_a_whole_only_if_somebody_sees_it(settings: MicrosoftSettings, drive: Drive) -> None:
+    drive.add_file("a.txt", b"1")
+    drive.share(drive.root, to_link("anonymous"))
+    with opened(settings) as source:
+        first = listing(source)
+        assert [type(one) for one in first if not isinstance(one, str)][:1] == [Item]
+        drive.share(drive.root, to_person(BJORN, "Björn", "write"))
+        (one,) = (one for one in listing(source, cursor(first)) if isinstance(one, Skipped))
+    assert one.code == "shared-as-a-whole"
+    assert BJORN in one.why

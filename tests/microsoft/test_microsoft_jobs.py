@@ -25,6 +25,7 @@ from liberate.testing.memory_tree import TreeDestination
 from liberate.testing.plans import plan
 
 LIBRARY = "board"
+WHOLE = "shared-as-a-whole"
 
 
 class Cloud:
@@ -85,9 +86,13 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def all_accounted_for(account: AccountReport, drive: Drive) -> None:
-    """Every id that the drive holds, or that it never could hand over, is in the report's sums."""
-    there = [one for one in drive.nodes.values() if not one.deleted and one.parent]
-    odd = sum(bool(one.facets) for one in there)
+    """Every id that the drive holds, or that it never could hand over, is in the report's sums.
+
+    A library's outermost folder is too: it stands for its site's members.
+    """
+    library = not drive.owner
+    there = [one for one in drive.nodes.values() if not one.deleted and (one.parent or library)]
+    odd = sum(bool(one.facets) for one in there) + library
     left_out = sum(count.items for count in account.skipped)
     assert (account.state, account.waiting, account.refused) == ("done", 0, ())
     assert (account.listed, account.moved, left_out) == (len(there), len(there) - odd, odd)
@@ -123,6 +128,16 @@ def test_an_organisation_moves_whole_and_a_second_run_finds_nothing_new(office: 
     assert not again.changed
     assert office.contents() == before
     assert not any(call.method in ("content", "download") for call in office.standin.requests)
+
+
+def test_the_report_says_who_may_see_a_library_as_a_whole_and_what_to_do_about_it(office: Office) -> None:
+    report = office.run()
+    said = {one.destination: count for one in report.accounts for count in one.skipped if count.code == WHOLE}
+    assert set(said) == {LIBRARY}
+    assert said[LIBRARY].items == 1
+    for group in ("Styrelsen Owners", "Styrelsen Members", "Styrelsen Visitors"):
+        assert group in said[LIBRARY].why
+    assert "by hand" in said[LIBRARY].todo
 
 
 def test_edits_renames_moves_and_deletions_are_followed(office: Office) -> None:

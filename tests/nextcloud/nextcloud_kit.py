@@ -22,6 +22,8 @@ APP_SECRET = "the app's own"
 CHUNK = 5 << 20
 ROOT = Collection("work", ("Work",), Kind.FILE)
 MODIFIED = datetime(2017, 7, 14, 2, 40, tzinfo=UTC)
+BODIES = [b"one", b"", b"three" * 1000, b"the same", b"the same", b"\0\xff" * 70_000]
+PATHS = ["a.txt", "empty", "Plans/b.txt", "Plans/Deep/c & d #1.txt", "100%/c?.txt", "é🎉/x.bin"]
 _numbers = count()
 
 

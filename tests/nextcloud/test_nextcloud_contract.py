@@ -1,14 +1,8 @@
-"""The suites of the contract, run on the connector and the stand-in, or on a real server.
-
-With LIBERATE_NEXTCLOUD_URL, LIBERATE_NEXTCLOUD_USER, LIBERATE_NEXTCLOUD_PASSWORD (an app password) and, if something
-shall be shared, LIBERATE_NEXTCLOUD_OTHER (another user) set, they are run there too, each test in a new folder.
-"""
+"""The suites of the contract, run on the connector and the stand-in; tests/live runs them on a real server."""
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -17,16 +11,11 @@ from liberate_nextcloud.gate import Gate
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.source import NextcloudSource
 from liberate_nextcloud.standin import NextcloudStandin
-from nextcloud_kit import CHUNK, USERS, Somebody, opened
+from nextcloud_kit import BODIES, CHUNK, PATHS, USERS, Somebody, opened
 
 from liberate.connector import Account, Collection, Destination, Item, Source
 from liberate.testing.contracts import OpenDestination, OpenSource, SourceContract
 from liberate.testing.tree_contract import TreeDestinationContract
-
-REAL = os.environ.get("LIBERATE_NEXTCLOUD_URL", "")
-needs_server = pytest.mark.skipif(not REAL, reason="LIBERATE_NEXTCLOUD_URL names no server")
-BODIES = [b"one", b"", b"three" * 1000, b"the same", b"the same", b"\0\xff" * 70_000]
-PATHS = ["a.txt", "empty", "Plans/b.txt", "Plans/Deep/c & d #1.txt", "100%/c?.txt", "é🎉/x.bin"]
 
 
 class TestOnTheStandin(TreeDestinationContract):
@@ -49,31 +38,6 @@ class TestWithoutBulk(TestOnTheStandin):
     @pytest.fixture
     def settings(self, standin: NextcloudStandin) -> NextcloudSettings:
         return NextcloudSettings(url=standin.url, chunk_size=CHUNK, timeout=20, bulk="never")
-
-
-@needs_server
-class TestOnAServer(TreeDestinationContract):
-    @pytest.fixture
-    def below(self) -> str:
-        return f"contract-{uuid.uuid4().hex[:12]}"
-
-    @pytest.fixture
-    def owner(self, below: str) -> Iterator[Somebody]:
-        login = REAL, os.environ["LIBERATE_NEXTCLOUD_USER"], os.environ["LIBERATE_NEXTCLOUD_PASSWORD"]
-        everywhere = Somebody(*login)
-        everywhere.mkdir(below)
-        yield Somebody(*login, below)
-        everywhere.remove(below)
-
-    @pytest.fixture
-    def open_destination(self, below: str, owner: Somebody) -> OpenDestination:
-        made = NextcloudSettings(url=REAL, folder=below, chunk_size=CHUNK)
-        password, user = os.environ["LIBERATE_NEXTCLOUD_PASSWORD"], os.environ["LIBERATE_NEXTCLOUD_USER"]
-        return lambda: cast("AbstractContextManager[Destination]", opened(made, password, user))
-
-    @pytest.fixture
-    def somebody(self) -> str | None:
-        return os.environ.get("LIBERATE_NEXTCLOUD_OTHER")
 
 
 class TestAsASource(SourceContract):

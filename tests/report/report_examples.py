@@ -101,5 +101,20 @@ STOPPED = replace(
     evidence={},
     folders=(),
 )
+SHARED = replace(
+    ANNA,
+    source="fia@old.example",
+    destination="fia",
+    listed=90,
+    moved=39,
+    bytes=306_000,
+    evidence={"received-digest": 39},
+    skipped=(
+        Count("moves-with-owner", "It belongs to somebody else of the plan, with whom it moves.", "", 50),
+        Count("google-map", "This is a map of My Maps.", "Export it to KML.", 1),
+    ),
+    folders=(),
+    files=True,
+)
 EVERYTHING = replace(DONE, accounts=(STOPPED, ANNA, REFUSED, VERIFIED, UNFINISHED))
 NOTHING = Report("solros", None, None, (), False, False)

@@ -12,7 +12,7 @@ from liberate.report import AccountReport, Count, Exit, Finding, FolderCount, Re
 from liberate.report_html import as_html
 from liberate.report_json import SCHEMA, as_json
 from liberate.report_text import as_text
-from liberate.report_words import items, plain, sentences, size
+from liberate.report_words import account_sentences, items, plain, sentences, size
 
 ALL = {name: value for name, value in vars(say).items() if isinstance(value, Report)}
 HOSTILE = "</title><script>alert(1)</script>\"'&\x1b[31m\u202egpj\n"
@@ -70,6 +70,22 @@ def test_one_person_on_two_routes_is_one_account() -> None:
     assert sentences(found)[0].startswith("82,406 of 82,422 items of 1 account on 2 routes stand")
     assert "anna (archive)" in as_text(found)
     assert "anna (archive)" in as_html(found)
+
+
+def test_what_belongs_to_others_of_the_plan_is_counted_with_its_owner_alone() -> None:
+    found = report(say.SHARED, say.ANNA)
+    told = sentences(found)
+    assert told[0].startswith("41,242 of 41,251 items of 2 accounts stand")
+    assert told[1].endswith("; 9 items were left out on purpose.")
+    assert told[2] == "What one account sees of another's, 50 items in all, is counted and moved with its owner."
+    assert account_sentences(say.SHARED)[:2] == [
+        "39 of 40 items moved, 306 kB in all.",
+        "50 more belong to others of the plan, with whom they move.",
+    ]
+    for text in (as_text(found), as_html(found)):
+        assert "It belongs to somebody else" not in text, "it is no loss, and not told beside losses"
+    counted = json.loads(as_json(found))["accounts"][0]["items"]
+    assert counted == {"listed": 90, "moved": 39, "waiting": 0, "skipped": 51, "with_owner": 50, "refused": 0}
 
 
 def test_missing_items_are_the_first_thing_to_look_at() -> None:

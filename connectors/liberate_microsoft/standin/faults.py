@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 
 class Call(NamedTuple):
     """One call as the stand-in saw it. `method` is the last word of its path: "delta", "content", "permissions" ...,
-    "item", "drive", "site", "user"; "download" is a pre-authenticated address, "token" and "devicecode" are Entra's."""
+    "version-content", "item", "drive", "site", "user"; "download" is a pre-authenticated address, "token" and
+    "devicecode" are Entra's."""
 
     method: str
     item: str  # the item it is about, if it is about one

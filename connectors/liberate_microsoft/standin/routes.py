@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from liberate_microsoft.standin import deltas, shapes
 from liberate_microsoft.standin.entra import Grant
@@ -16,7 +16,8 @@ from liberate_microsoft.standin.tree import Drive, Node
 if TYPE_CHECKING:
     from liberate_microsoft.standin.server import GraphStandin
 
-UNITS = {"permissions": 5, "children": 2, "delta": 2}  # a delta with a token costs 1, as everything else does
+# A delta with a token costs 1, as everything else does.
+UNITS = {"permissions": 5, "children": 2, "versions": 2, "delta": 2}
 _LAST = frozenset({"delta", "content", "permissions", "children", "drives", "versions"})
 
 
@@ -29,7 +30,9 @@ def named(steps: list[str], query: dict[str, str], headers: dict[str, str]) -> C
     """What the call is, for faults and the record."""
     last = steps[-1] if steps else ""
     item = steps[steps.index("items") + 1] if "items" in steps[:-1] else ""
-    if last in _LAST:
+    if last == "content" and "versions" in steps:
+        method = "version-content"
+    elif last in _LAST:
         method = last
     elif item or "root" in steps or "root:" in steps:
         method = "item" if "sites" not in steps[:1] else "site"
@@ -171,8 +174,8 @@ class Graph:
             case ["children"]:
                 children = [shapes.item(drive, one) for one in drive.children(node)]
                 return "item[]", {"value": children}
-            case ["versions"]:
-                return "version[]", {"value": _versions(node)}
+            case ["versions", *rest] if not node.folder:
+                return self._versions(drive, node, rest, call)
         raise ApiError(400, "BadRequest", f"Resource not found for the segment '{more[0]}'.")
 
     def _content(self, drive: Drive, node: Node) -> Reply:
@@ -185,6 +188,31 @@ class Graph:
             raise ApiError(400, "notSupported", "You cannot get content for a folder or a package.")
         return Reply(302, None, {"Location": self._standin.download_url(drive, node)})
 
+    def _versions(self, drive: Drive, node: Node, rest: list[str], call: Call) -> tuple[str, Any] | Reply:
+        told = shapes.versions(drive, node)
+        if not rest:
+            token = call.query.get("$skiptoken", "0")
+            if not token.isdigit():
+                raise ApiError(400, "invalidRequest", "Invalid request")
+            start = int(token)
+            stop = start + self._standin.page
+            answer: dict[str, Any] = {"value": told[start:stop]}
+            if stop < len(told):
+                where = f"{self._standin.url}/v1.0/drives/{quote(drive.id)}/items/{node.id}/versions"
+                answer["@odata.nextLink"] = f"{where}?$skiptoken={stop}"
+            return "version[]", answer
+        at = next((n for n, one in enumerate(told) if one["id"] == rest[0]), None)
+        if at is None:
+            raise not_found()
+        if rest[1:] == ["content"]:
+            if at == 0:  # github.com/OneDrive/onedrive-api-docs/issues/1112
+                raise ApiError(400, "invalidRequest", "You cannot get the content of the current version.")
+            _, blob = node.earlier[-at]
+            return Reply(302, None, {"Location": self._standin.download_url(drive, node, blob)})
+        if rest[1:]:
+            raise ApiError(400, "BadRequest", f"Resource not found for the segment '{rest[1]}'.")
+        return "version", told[at]
+
 
 def _by_path(drive: Drive, path: list[str]) -> tuple[Node, list[str]]:
     """`root:/a/b:/children`: the node, and what follows the second colon."""
@@ -194,12 +222,6 @@ def _by_path(drive: Drive, path: list[str]) -> tuple[Node, list[str]]:
     if node is None:
         raise not_found()
     return node, path[end + 1 :]
-
-
-def _versions(node: Node) -> list[dict[str, Any]]:
-    all_of_them = [*node.earlier, (node.modified, node.blob)]
-    told = [shapes.version(n, at, blob.size, node.name) for n, (at, blob) in enumerate(all_of_them, 1)]
-    return told[::-1]
 
 
 def selected(answer: Any, query: Mapping[str, str]) -> Any:

@@ -20,7 +20,7 @@ from liberate_microsoft.standin.errors import ApiError, unauthenticated
 from liberate_microsoft.standin.faults import Call, Fault, Faults
 from liberate_microsoft.standin.quota import Quota
 from liberate_microsoft.standin.reply import Broken, Reply, refusal, request_ids
-from liberate_microsoft.standin.tree import Drive, Node
+from liberate_microsoft.standin.tree import Blob, Drive, Node
 from liberate_microsoft.standin.wire import Server
 
 Check: TypeAlias = Callable[[str, Any], Sequence[str]]
@@ -81,7 +81,7 @@ class GraphStandin:
         self.host = f"{tenant.partition('.')[0]}.sharepoint.example"
         self._check = check
         self._graph = routes.Graph(self)
-        self._downloads: dict[str, tuple[Drive, Node, float]] = {}
+        self._downloads: dict[str, tuple[Node, Blob | None, float]] = {}  # no blob: what the file is by then
         self._numbers = itertools.count(1)
         self._ids = request_ids()
         self._authority = trustme.CA()
@@ -164,10 +164,10 @@ class GraphStandin:
         self.drives[made.id] = made
         return made
 
-    def download_url(self, drive: Drive, node: Node) -> str:
-        """An address that gives the bytes without any sign-in, for a while."""
+    def download_url(self, drive: Drive, node: Node, blob: Blob | None = None) -> str:
+        """An address that gives the file's bytes without any sign-in, for a while; `blob`: those of a version."""
         key = f"tempauth-{next(self._numbers)}"
-        self._downloads[key] = (drive, node, self.clock() + self.download_seconds)
+        self._downloads[key] = (node, blob, self.clock() + self.download_seconds)
         if len(self._downloads) > 10_000:
             self._downloads.pop(next(iter(self._downloads)))
         return f"{self.url}/download/{quote(drive.name)}/{node.id}?tempauth={key}"
@@ -263,17 +263,18 @@ class GraphStandin:
         found = self._downloads.get(query.get("tempauth", ""))
         if found is None or found[2] < self.clock():
             raise ApiError(401, "unauthenticated", "The tempauth has expired.")
-        _, node, _ = found
+        node = found[0]
+        blob = found[1] or node.blob
         if node.deleted:
             raise ApiError(404, "itemNotFound", "The item is gone.")
         about = {"Content-Type": "application/octet-stream", "ETag": f'"{node.ctag}"', "Accept-Ranges": "bytes"}
         ignored = fault is not None and fault.breaks == "no-range"
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
-        size = node.blob.size
+        size = blob.size
         if wanted is None or ignored:
-            return Reply(200, None, about, blob=node.blob, fault=fault)
+            return Reply(200, None, about, blob=blob, fault=fault)
         start, stop = int(wanted[1]), min(size, int(wanted[2]) + 1 if wanted[2] else size)
         if start >= size:
             return Reply(416, None, {"Content-Range": f"bytes */{size}"})
         about["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-        return Reply(206, None, about, blob=node.blob, part=(start, stop), fault=fault)
+        return Reply(206, None, about, blob=blob, part=(start, stop), fault=fault)

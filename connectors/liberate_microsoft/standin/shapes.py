@@ -172,6 +172,27 @@ def to_person(address: str, name: str, *roles: str, **more: Any) -> dict[str, An
     }
 
 
+def to_group(name: str, *roles: str) -> dict[str, Any]:
+    """A permission of a Microsoft 365 group, as SharePoint writes it."""
+    key = guid(f"group {name}")
+    login = f"c:0o.c|federateddirectoryclaimprovider|{key}"
+    return {
+        "roles": list(roles or ("read",)),
+        "grantedToV2": {
+            "group": {"displayName": name, "id": key},
+            "siteUser": {"displayName": name, "id": "21", "loginName": login},
+        },
+    }
+
+
+def to_site_group(name: str, *roles: str) -> dict[str, Any]:
+    """A permission of one of a site's own groups: its owners, members or visitors."""
+    return {
+        "roles": list(roles or ("read",)),
+        "grantedToV2": {"siteGroup": {"displayName": name, "id": "5", "loginName": name}},
+    }
+
+
 def to_link(scope: str, kind: str = "view", people: tuple[tuple[str, str], ...] = (), **more: Any) -> dict[str, Any]:
     """A sharing link; of scope "users" for these people, each an address and a name."""
     return {
@@ -189,10 +210,19 @@ def to_link(scope: str, kind: str = "view", people: tuple[tuple[str, str], ...] 
     }
 
 
-def version(number: int, moment: datetime, size: int, name: str) -> dict[str, Any]:
+def versions(one: Drive, node: Node) -> list[dict[str, Any]]:
+    """The versions of a file, the newest first, the present one among them (driveItem: list versions)."""
+    beside = 0 if node.told_size is None else node.told_size - node.blob.size
+    every = [*node.earlier, (node.client_modified or node.modified, node.blob)]
+    told = [version(n, at, max(0, blob.size + beside), one.owner) for n, (at, blob) in enumerate(every, 1)]
+    return told[::-1]
+
+
+def version(number: int, moment: datetime, size: int, owner: str) -> dict[str, Any]:
+    """A driveItemVersion."""
     return {
         "id": f"{number}.0",
         "lastModifiedDateTime": when(moment),
         "size": size,
-        "lastModifiedBy": identity("", name),
+        "lastModifiedBy": identity(owner, owner.partition("@")[0]),
     }

@@ -75,7 +75,7 @@ class Node:
     description: str = ""
     permissions: list[dict[str, Any]] = field(default_factory=list)  # its own
     facets: dict[str, Any] = field(default_factory=dict)  # package, malware, remoteItem ... as they are shown
-    earlier: list[tuple[datetime, Blob]] = field(default_factory=list)
+    earlier: list[tuple[datetime, Blob]] = field(default_factory=list)  # versions before this one, oldest first
     etag: int = 1
     ctag: int = 1
     made: int = 0  # the drive's sequence number when it was made
@@ -130,7 +130,7 @@ class Drive:
     def write(self, node: Node, content: bytes | Blob) -> None:
         """New bytes for a file."""
         with self.lock:
-            node.earlier.append((node.modified, node.blob))
+            node.earlier.append((node.client_modified or node.modified, node.blob))
             node.blob = content if isinstance(content, Blob) else Blob.of(content)
             node.ctag += 1
             node.client_modified = None

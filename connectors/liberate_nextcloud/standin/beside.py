@@ -82,13 +82,16 @@ class Beside:
             if len(parts) == 2:
                 if request.method != "PROPFIND":
                     raise errors.not_implemented(request.method)
-                entries = [self._version(base + str(one.time), one) for one in [*kept, current]]
+                ordered = sorted([*kept, current], key=lambda one: one.time)
+                entries = [self._version(base + str(one.time), one) for one in ordered]
                 return _listed(request, [Entry(base, _COLLECTION.get), *entries])
             version = next((one for one in [*kept, current] if str(one.time) == parts[2]), None)
             if version is None:
                 raise errors.not_found("")
             if request.method in {"GET", "HEAD"}:
-                path = node.path() if version is current else self._history.path(node, version)
+                if version is current:
+                    raise errors.not_found("")
+                path = self._history.path(node, version)
                 return self._reader.send(
                     request,
                     path,

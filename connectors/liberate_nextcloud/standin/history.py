@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,27 @@ class Version:
     size: int
     author: str
     label: str = ""
+
+
+_STEPS = ((10, 2), (60, 10), (3600, 60), (86400, 3600), (30 * 86400, 86400), (None, 7 * 86400))
+"""Up to which age, in seconds, one version is kept in how many (Storage::$max_versions_per_interval)."""
+
+
+def thinned(times: Iterable[int], now: int) -> list[int]:
+    """Those of the versions that are to go; the newest always stays (Storage::getAutoExpireList)."""
+    newest, *rest = sorted(times, reverse=True)
+    steps = iter(_STEPS)
+    until, step = next(steps)
+    before, following, gone = newest, newest - step, []
+    for time in rest:
+        while until is not None and before <= now - until:
+            until, step = next(steps)
+            following = before - step
+        if time > following:
+            gone.append(time)
+        else:
+            before, following = time, time - step
+    return gone
 
 
 class History:
@@ -54,6 +76,15 @@ class History:
         """Oldest first, without the content that the file has now."""
         kept = self._versions.get(node.id, {})
         return [kept[time] for time in sorted(kept) if time != node.mtime]
+
+    def expire(self, now: int) -> None:
+        """What the server's background job does after a file was written."""
+        for number, kept in self._versions.items():
+            for time in thinned(list(kept), now):
+                if not kept[time].label:
+                    del kept[time]
+                    (self._store.folder / "data" / "versions" / str(number) / str(time)).unlink(missing_ok=True)
+                    self._store.keep("version", f"{number}/{time}", None)
 
     def label(self, node: Node, version: Version, label: str) -> None:
         version.label = label

@@ -105,11 +105,12 @@ class Listings:
             yield from self._descend(below, seen, child, depth - 1)
 
     def proppatch(self, request: Request, parts: Parts) -> Reply:
+        root = xml(request.whole(), "propertyupdate")
         with self._cloud.store.lock:
             node = self._cloud.find(request.user, parts)
             if node is None:
                 raise self._cloud.missing(request.user, parts)
-            statuses = proppatch(self._cloud, request.user, node, request.whole())
+            statuses = proppatch(self._cloud, request.user, node, root)
             href = self.href(request.user, parts, node)
             if node.folder and not request.target.endswith("/"):
                 href = href[:-1]

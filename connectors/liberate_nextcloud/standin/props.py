@@ -186,9 +186,8 @@ _FILES: dict[str, Callable[[View], str | None]] = {
 _SETTABLE = {DAV + "lastmodified", DAV + "creationdate", NC + "creation_time", OC + "favorite"}
 
 
-def proppatch(cloud: Cloud, user: str, node: Node, body: bytes) -> list[tuple[str, int]]:
+def proppatch(cloud: Cloud, user: str, node: Node, root: Any) -> list[tuple[str, int]]:
     """Set and remove properties; the status of each. All or none are set, as WebDAV wants it."""
-    root = xml(body, "propertyupdate")
     changes: list[tuple[str, str | None]] = []
     for part in root:
         if part.tag in {DAV + "set", DAV + "remove"}:

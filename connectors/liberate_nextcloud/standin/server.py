@@ -180,6 +180,12 @@ class NextcloudStandin:
             raise FileNotFoundError(path)
         return node.path().read_bytes()
 
+    def versions(self, node: Node) -> list[bytes]:
+        """What a file was before, oldest first."""
+        with self.cloud.store.lock:
+            history = self._app.history
+            return [history.path(node, version).read_bytes() for version in history.of(node)]
+
     def comments(self, file: int) -> list[dict[str, Any]]:
         return self._app.beside.comments(file)
 
@@ -188,6 +194,11 @@ class NextcloudStandin:
 
     def shares(self) -> list[dict[str, Any]]:
         return self._app.shares.all()
+
+    def expire_versions(self) -> None:
+        """What the server's background job does some minutes after files were written."""
+        with self.cloud.store.lock:
+            self._app.history.expire(self.cloud.store.now())
 
     def forgive_logins(self) -> None:
         self.cloud.accounts.forgive()

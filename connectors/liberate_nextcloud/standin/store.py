@@ -269,27 +269,28 @@ class Store:
 
     def put(self, parent: Node, name: str, written: Path, size: int) -> Node:
         """Put what was written in place; a file that stands there keeps its id and loses its checksum."""
-        node = parent.inside.get(name) or self._new(parent, name, folder=False)
+        there = parent.inside.get(name)
+        node = there or self._new(parent, name, folder=False)
         os.replace(written, node.path())
         self.stir(parent, size - node.size)
         node.size = size
         node.checksum = ""
-        node.mtime = node.uploaded = self.now()
-        self.settle(node)
+        self._settle(node, self.now(), new=there is None)
+        node.uploaded = node.mtime
         return node
 
-    def settle(self, node: Node) -> None:
-        """Give a file the ETag of its time and size. A server with files on a local disk knows nothing else of the
-        content, so that one of the same size and time has the same ETag."""
-        if not node.folder:
-            told = f"{node.mtime}:{node.id}:{node.size}".encode()
+    def _settle(self, node: Node, mtime: int, *, new: bool = False) -> None:
+        """Give a file the ETag of its time and size, which it keeps while its time stays. A server with files on a
+        local disk knows nothing else of the content."""
+        if not node.folder and (new or mtime != node.mtime):
+            told = f"{mtime}:{node.id}:{node.size}".encode()
             node.etag = hashlib.md5(told, usedforsecurity=False).hexdigest()
+        node.mtime = mtime
         self._dirty[node.id] = node
 
     def set_mtime(self, node: Node, mtime: int) -> None:
-        node.mtime = mtime
         os.utime(node.path(), (min(mtime, 1 << 33),) * 2)
-        self.settle(node)
+        self._settle(node, mtime)
 
     def move(self, node: Node, parent: Node, name: str) -> None:
         """To a place that is free."""
