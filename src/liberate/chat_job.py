@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 from liberate.body import whole
@@ -47,7 +48,8 @@ class ChatRun(SliceRun):
             self._ledger.renew(self._claim)
             place = self._open()
             pinned = self._receipts(room.pins)
-            self._keeper.close_room(place, room, pinned)
+            with _about(room):
+                self._keeper.close_room(place, room, pinned)
             self._ledger.room_closed(self._claim, self._room, digest)
             self.progressed = True
         return True
@@ -72,7 +74,8 @@ class ChatRun(SliceRun):
         """The room's place; it is opened before the first use of it in this turn."""
         if self._opened is None:
             room = self._source.room(self._claim.collection)
-            place = self._keeper.open_room(room, _Cast(self._source, self._directory))
+            with _about(room):
+                place = self._keeper.open_room(room, _Cast(self._source, self._directory))
             if place != self._room.place or self._room.closed is not None:
                 self._ledger.room_opened(self._claim, self._room, place)
             self._opened = place
@@ -200,6 +203,16 @@ class _Cast:
             if name and (user := self._directory.people.get(same_name(name))) is not None:
                 return user
         return None
+
+
+@contextmanager
+def _about(room: Room) -> Iterator[None]:
+    """What a destination does not do for a room ends the move: its messages would stand nowhere, or be seen by others."""
+    try:
+        yield
+    except ItemError as error:
+        why = f"The room {room.name or room.id}: {error.why}"
+        raise AccountError(error.code, why, error.todo or "Put it right, then run the same command again.") from error
 
 
 def _digest(room: Room) -> str:
