@@ -207,7 +207,7 @@ class _Cast:
 
 @contextmanager
 def _about(room: Room) -> Iterator[None]:
-    """What a destination does not do for a room ends the move: its messages would stand nowhere, or be seen by others."""
+    """What a destination refuses for a room ends the move: its messages would stand nowhere, or before wrong eyes."""
     try:
         yield
     except ItemError as error:
