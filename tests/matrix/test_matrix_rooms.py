@@ -243,6 +243,18 @@ def test_rooms_are_made_as_the_settings_say(
         assert Writer(destination, company, writer.room).place == writer.place
 
 
+def test_nobody_else_can_put_a_room_of_theirs_where_a_talk_will_be(
+    opening: Opening, company: Company, stranger: Reader
+) -> None:
+    room = company.room(RoomKind.DIRECT, members=("U1",))
+    with opening() as destination:
+        alias = destination._rooms.alias(room.workspace.id, room.id)
+        trap = stranger.ask("POST", f"{V3}/createRoom", {})["room_id"]
+        with pytest.raises(AssertionError, match="M_EXCLUSIVE"):
+            stranger.ask("PUT", f"{V3}/directory/room/{quote(alias)}", {"room_id": trap})
+        assert destination.open_room(room, company) != trap
+
+
 def test_an_address_that_leads_into_a_room_without_anybody_is_asked_for_again_later(
     opening: Opening, company: Company, anna: Reader
 ) -> None:
