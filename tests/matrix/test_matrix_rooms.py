@@ -13,7 +13,7 @@ from liberate_matrix import registration
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.sandbox import SERVER_NAME, Synapse
 from liberate_matrix.settings import MatrixSettings
-from matrix_kit import V3, Company, Reader, Writer, message
+from matrix_kit import V3, Company, Reader, Writer, message, synapse_or_skip
 
 from liberate.chat import RoomKind
 from liberate.errors import AccountError, TransientError
@@ -314,8 +314,7 @@ def test_a_homeserver_that_makes_rooms_encrypted_is_told_before_anything_is_writ
     path = tmp_path / "registration.yaml"
     registration.write(path, SERVER_NAME)
     config: dict[str, Any] = {"encryption_enabled_by_default_for_room_type": "all"}
-    if not Synapse.installed():
-        pytest.skip("Synapse is not installed: scripts/synapse-venv")
+    synapse_or_skip()
     with Synapse([path], config) as synapse, MatrixDestination(
         MatrixSettings(url=synapse.url, registration=path)
     ) as destination:  # fmt: skip
