@@ -51,6 +51,8 @@ def text(server_name: str, prefix: str = PREFIX) -> str:
         "    # Your own people, so that what they said stays theirs. Exclusive, they would get no notifications.\n"
         f"    - {{exclusive: false, regex: '@[^:]+:{host}'}}\n"
         "  aliases:\n"
+        "    # By which rooms are found again: nobody else can put a room of theirs there.\n"
+        f"    - {{exclusive: true, regex: '#{prefix}_[{ALPHABET}]+:{host}'}}\n"
         f"    - {{exclusive: false, regex: '#[^:]+:{host}'}}\n"
         "  rooms: []\n"
     )

@@ -34,7 +34,8 @@ class Saying:
         version = version_of(slot.item.version)
         files = {one.id: slot.refs[one.id] for one in message.files if one.id in slot.refs}
         plan = planned(message, slot.key, version, files, opened.names)
-        ts = opened.stamp(message.time)
+        edited = slot.replaces is not None and message.edited is not None
+        ts = opened.stamp(message.edited if edited and message.edited else message.time)
         sender = self._speaker(opened, message.author, ts)
         root = self._root(opened, slot, message, ts)
         ids: list[str] = []
@@ -51,7 +52,7 @@ class Saying:
                 changed = edit(one.content, id_) | {SOURCE: one.content[SOURCE]}
                 self._send(opened, there.sender, "m.room.message", _txn(slot, one.label, version), changed, ts)
             standing.parts[one.label] = Part(id_, version, there.sender if there is not None else sender)
-            if root and one.label != "b":
+            if root and one.label != "b" and slot.replaces is None:
                 opened.tails[root] = id_
             ids.append(id_)
         for label in standing.parts.keys() - {one.label for one in plan}:

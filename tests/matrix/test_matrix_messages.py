@@ -18,7 +18,7 @@ from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.registration import read
 from liberate_matrix.sandbox import Synapse
 from liberate_matrix.settings import MatrixSettings
-from matrix_kit import V3, Bytes, Company, Reader, Writer, message, nobody
+from matrix_kit import V3, Bytes, Company, Reader, Writer, message, nobody, synapse_or_skip
 
 from liberate.chat import Emoji, File, Paragraph, Reaction, Recalled, Text
 from liberate.connector import ItemError, Receipt
@@ -279,8 +279,7 @@ def test_what_people_say_and_forward_in_between_is_not_taken_for_ours(
 
 def test_a_homeserver_that_slows_down_is_told_with_its_time(registered: Any) -> None:
     """Without rate_limited: false, the server's own limits hold."""
-    if not Synapse.installed():
-        pytest.skip("Synapse is not installed: scripts/synapse-venv")
+    synapse_or_skip()
     slow = registered.with_name("slow.yaml")
     slow.write_text(registered.read_text().replace("rate_limited: false", "rate_limited: true"))
     slow.chmod(0o600)

@@ -48,6 +48,9 @@ def test_ghosts_are_exclusive_and_own_people_are_not() -> None:
     assert not re.match(ghosts, "@slack_u1:exampleXorg")
     assert re.fullmatch(own, "@anna:example.org")
     assert not re.match(own, "@anna:elsewhere.org")
+    (addresses,) = re.findall(r"exclusive: true, regex: '(#[^']*)'", text)
+    assert re.fullmatch(addresses, "#slack_t1_c1:example.org")
+    assert not re.match(addresses, "#general:example.org")
     assert "url: null" in text
     assert "rate_limited: false" in text
 

@@ -13,7 +13,7 @@ from liberate_matrix import registration
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.sandbox import SERVER_NAME, Synapse
 from liberate_matrix.settings import MatrixSettings
-from matrix_kit import V3, Company, Reader, Writer, message
+from matrix_kit import V3, Company, Reader, Writer, message, synapse_or_skip
 
 from liberate.chat import RoomKind
 from liberate.errors import AccountError, TransientError
@@ -243,6 +243,18 @@ def test_rooms_are_made_as_the_settings_say(
         assert Writer(destination, company, writer.room).place == writer.place
 
 
+def test_nobody_else_can_put_a_room_of_theirs_where_a_talk_will_be(
+    opening: Opening, company: Company, stranger: Reader
+) -> None:
+    room = company.room(RoomKind.DIRECT, members=("U1",))
+    with opening() as destination:
+        alias = destination._rooms.alias(room.workspace.id, room.id)
+        trap = stranger.ask("POST", f"{V3}/createRoom", {})["room_id"]
+        with pytest.raises(AssertionError, match="M_EXCLUSIVE"):
+            stranger.ask("PUT", f"{V3}/directory/room/{quote(alias)}", {"room_id": trap})
+        assert destination.open_room(room, company) != trap
+
+
 def test_an_address_that_leads_into_a_room_without_anybody_is_asked_for_again_later(
     opening: Opening, company: Company, anna: Reader
 ) -> None:
@@ -302,8 +314,7 @@ def test_a_homeserver_that_makes_rooms_encrypted_is_told_before_anything_is_writ
     path = tmp_path / "registration.yaml"
     registration.write(path, SERVER_NAME)
     config: dict[str, Any] = {"encryption_enabled_by_default_for_room_type": "all"}
-    if not Synapse.installed():
-        pytest.skip("Synapse is not installed: scripts/synapse-venv")
+    synapse_or_skip()
     with Synapse([path], config) as synapse, MatrixDestination(
         MatrixSettings(url=synapse.url, registration=path)
     ) as destination:  # fmt: skip
