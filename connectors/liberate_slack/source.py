@@ -13,7 +13,7 @@ from liberate import chat
 from liberate.chat import Author, Message, RoomKind, Workspace
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Skipped
 from liberate.errors import AccountError, ItemError
-from liberate.settings import reveal
+from liberate.settings import SecretRef
 from liberate_slack.archive import Limits
 from liberate_slack.convert import (
     NotSaid,
@@ -60,7 +60,7 @@ class SlackExportSource:
 
     def __init__(self, settings: SlackExportSettings, account: Account) -> None:
         self._settings = settings
-        self._token = reveal(settings.token)
+        self._token = SecretRef(file=settings.token_file).reveal() if settings.token_file is not None else None
         self._export = Export(located(settings.path, account), Limits(expansion=settings.expansion))
         self._days = Days(self._export.archive)
         self._speakers = Speakers(self._export, self._days)
@@ -120,7 +120,7 @@ class SlackExportSource:
             yield Skipped(
                 message_id(conversation.id, f"unknown:{what}"),
                 "unknown-part",
-                f"liberate does not know what Slack calls {what!r}; {count} times its words were taken as plain text.",
+                f"What liberate does not know was taken as its plain words, such as {what} ({count} times here).",
                 "A later version of liberate may know it.",
             )
         yield self._cursor("end")
