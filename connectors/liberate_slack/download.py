@@ -120,7 +120,7 @@ class Downloads:
             "export-token-revoked",
             "Slack no longer accepts the links in this export: their token was revoked or has expired.",
             "Make a new export and name its ZIP (in Slack: Tools & settings > Workspace settings > "
-            'Import/Export Data > Export), or give the plan a `token` that may read files, or set files = "leave". '
+            'Import/Export Data > Export), or give the plan a `token_file`, or set files = "leave". '
             "Then run the same command again.",
         )
 

@@ -31,6 +31,7 @@ _ROOMS: dict[str, RoomKind] = {
     "dms.json": RoomKind.DIRECT,
 }
 _PEOPLE = ("users.json", "org_users.json")
+_BESIDE = ("canvases.json", "lists.json")
 _NAME = re.compile(r"(.+?) Slack export ", re.IGNORECASE)
 _ID = re.compile(r"[CDG][A-Z0-9]{6,}")
 
@@ -122,14 +123,14 @@ class Export:
         if len(parts) > 1 and parts[-2] == "attachments":
             self._files[clean(last.partition("-")[0])] = number
             return True
-        if last in _ROOMS or last in _PEOPLE:
+        if last in _ROOMS or last in _PEOPLE or last in _BESIDE:
             self._names[number] = "/".join(parts)
             return True
         return False
 
     def _find_base(self) -> str:
         """The folder in which the export stands: "" or, where somebody zipped it anew, "NAME/"."""
-        found = [name.rpartition("/")[0] for name in self._names.values()]
+        found = [name.rpartition("/")[0] for name in self._names.values() if name.rpartition("/")[2] not in _BESIDE]
         found = [name for name in found if "teams" not in name.split("/")] or found
         if not found:
             raise AccountError(
@@ -196,6 +197,13 @@ class Export:
         """What the workspace is called, as far as the file's name says; else the file's name."""
         found = _NAME.match(self.archive.path.stem)
         return found[1] if found else self.archive.path.stem
+
+    def beside(self) -> Iterator[str]:
+        """What is in the export and not in a conversation: canvases and lists, by their titles or ids."""
+        for _, file, number in self._top(_BESIDE):
+            for one in self._json(number):
+                name = clean(one.get("title")) or clean(one.get("name")) or clean(one.get("id"))
+                yield f"{name or 'Something'} in {file}"
 
     # Conversations -------------------------------------------------------------------------------
 

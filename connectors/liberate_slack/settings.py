@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from liberate.settings import Secret, Settings
+from liberate.settings import Settings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -18,11 +18,11 @@ class SlackExportSettings(Settings):
 
     path: str = Field(description="The ZIP file; {account} stands for the account, {user} for what precedes its @.")
     workspace: str | None = Field(None, description="What the workspace is called; none: as the file's name says.")
-    token: Secret | None = Field(
+    token_file: Path | None = Field(
         None,
-        description="A token that may read files (files:read), for an export whose links are no longer accepted; "
-        "none: the token in the links.",
-    )
+        description="File with a token that may read files (files:read), readable by you only, for an export whose "
+        "links are no longer accepted; none: the token in the links.",
+    )  # no Secret: the core would take it for a password that each account has, and ask for it
     files: Literal["fetch", "leave"] = Field(
         "fetch", description='"leave": messages name their files, and no bytes are fetched.'
     )

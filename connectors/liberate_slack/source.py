@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from array import array
-from bisect import bisect_left
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,15 +13,13 @@ from liberate import chat
 from liberate.chat import Author, Message, RoomKind, Workspace
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Skipped
 from liberate.errors import AccountError, ItemError
-from liberate.settings import reveal
-from liberate_slack import people
+from liberate.settings import SecretRef
 from liberate_slack.archive import Limits
 from liberate_slack.convert import (
     NotSaid,
     Room,
     convert,
     facts,
-    is_said,
     micros,
     raw_files,
     stamp,
@@ -35,9 +30,11 @@ from liberate_slack.emoji import Emojis
 from liberate_slack.export import Conversation, Export
 from liberate_slack.files import Stored, address, external, file_id, stored, why_not
 from liberate_slack.letters import clean
+from liberate_slack.listing import Listing, groups, same
 from liberate_slack.mrkdwn import shown
 from liberate_slack.names import Names, message_id
 from liberate_slack.settings import SlackExportSettings
+from liberate_slack.speakers import Speakers
 
 _FORM = 1  # of our conversion; raised when the same export is to be listed anew
 _NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
@@ -46,9 +43,6 @@ _BODIES = 4 << 20  # bytes of messages that were listed and not yet read
 _EACH = 300  # bytes that remembering one costs besides
 _FILES = 10_000  # files that were listed and not yet read
 _WITNESSES = 3  # other files that are asked for, to know whether a token is refused or one file
-_NOT_PEOPLE = frozenset({b"USLACKBOT", b"U00", b"U00000000"})
-_USUAL = re.compile(r"[0-9]{10}\.[0-9]{6}")
-_USER = re.compile(rb'"user"\s*:\s*"([A-Z0-9]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +60,10 @@ class SlackExportSource:
 
     def __init__(self, settings: SlackExportSettings, account: Account) -> None:
         self._settings = settings
-        self._token = reveal(settings.token)
+        self._token = SecretRef(file=settings.token_file).reveal() if settings.token_file is not None else None
         self._export = Export(located(settings.path, account), Limits(expansion=settings.expansion))
         self._days = Days(self._export.archive)
-        self._learned: dict[str, Author] = {}
-        self._searched = False
+        self._speakers = Speakers(self._export, self._days)
         self._order: tuple[str, Order] | None = None
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
@@ -110,11 +103,11 @@ class SlackExportSource:
             yield self._cursor("end")
             return
         order = self._ordered(conversation)
-        listing = _Listing(self._room(conversation))
+        listing = Listing(self._room(conversation))
         if begin == 0:
             yield from self._broken(conversation)
         at = 0
-        for group in _groups(order):
+        for group in groups(order):
             if at < begin:
                 listing.pass_over(group)
                 at += len(group)
@@ -127,7 +120,7 @@ class SlackExportSource:
             yield Skipped(
                 message_id(conversation.id, f"unknown:{what}"),
                 "unknown-part",
-                f"liberate does not know what Slack calls {what!r}; {count} times its words were taken as plain text.",
+                f"What liberate does not know was taken as its plain words, such as {what} ({count} times here).",
                 "A later version of liberate may know it.",
             )
         yield self._cursor("end")
@@ -146,6 +139,13 @@ class SlackExportSource:
         if conversation.id == next(iter(self._export.conversations)):  # what concerns no room is told with the first
             for what in self._export.broken:
                 yield Skipped(f"{conversation.id}/{what}", "broken-file", what, "Download the export again.")
+            for number, what in enumerate(self._export.beside()):
+                yield Skipped(
+                    f"{conversation.id}/beside:{number}:{what}",
+                    "canvas",
+                    f"{what} is a canvas or a list, of which the export has a link at most.",
+                    "Open it in Slack and download it, unless a message has it as its file.",
+                )
             for name in self._export.archive.refused:
                 yield Skipped(
                     f"{conversation.id}/{clean(name)}",
@@ -163,13 +163,13 @@ class SlackExportSource:
                     "Its messages up to there are moved. Download the export again, or mend the file.",
                 )
 
-    def _listed(self, listing: _Listing, group: Sequence[Found]) -> Iterator[Listed]:
+    def _listed(self, listing: Listing, group: Sequence[Found]) -> Iterator[Listed]:
         room = listing.room
         for one in self._said(room, group, listing):
             if isinstance(one, Skipped):
                 yield one
                 continue
-            self._learn(one.raw)
+            self._speakers.learn(one.raw)
             refs = []
             if one.message.thread and listing.has(one.message.thread):
                 refs.append(one.message.thread)
@@ -204,7 +204,7 @@ class SlackExportSource:
         entry = self._export.local_entry(file.id)
         return file if entry is None else replace(file, size=self._export.archive.size(entry))
 
-    def _said(self, room: Room, group: Sequence[Found], listing: _Listing | None = None) -> Iterator[_Said | Skipped]:
+    def _said(self, room: Room, group: Sequence[Found], listing: Listing | None = None) -> Iterator[_Said | Skipped]:
         """What messages of one time say: equal ones once, others of the same `ts` under ids of their own."""
         said: list[_Said] = []
         for found in group:
@@ -217,7 +217,7 @@ class SlackExportSource:
             if isinstance(made, NotSaid):
                 yield self._skipped(room, found, made)
                 continue
-            twin = next((at for at, one in enumerate(said) if _same(one.message, made)), None)
+            twin = next((at for at, one in enumerate(said) if same(one.message, made)), None)
             if twin is None:
                 said.append(_Said(raw, made, b"", ""))
             elif made.broadcast and not said[twin].message.broadcast:
@@ -325,7 +325,7 @@ class SlackExportSource:
     def room(self, collection: Collection) -> chat.Room:
         """See HasRooms. Where the export names no members, they are those who said something."""
         one = self._conversation(collection.id)
-        members = one.members or tuple(sorted(self._speakers(one)))
+        members = one.members or tuple(sorted(self._speakers.in_(one)))
         return chat.Room(
             one.id,
             "" if one.kind in (RoomKind.GROUP, RoomKind.DIRECT) else one.name,
@@ -342,52 +342,7 @@ class SlackExportSource:
 
     def author(self, id_: str) -> Author:
         """See Cast."""
-        found = self._export.people.get(id_) or self._learned.get(id_)
-        if found is not None:
-            return found
-        bot = self._export.programs.get(id_.partition(":")[0])
-        if bot is not None:
-            known = self._export.people[bot]
-            return replace(known, id=id_, name=id_.partition(":")[2] or known.name)
-        if id_.startswith(("U", "W")) and people.unlisted(id_).kind == "stranger" and not self._searched:
-            self._search_strangers()
-            return self.author(id_)
-        return people.unlisted(id_)
-
-    def _learn(self, raw: dict[str, Any]) -> None:
-        id_ = raw.get("user")
-        if "user_profile" in raw and id_ not in self._export.people and id_ not in self._learned:
-            made = people.stranger(raw)
-            if made is not None:
-                self._learned[made.id] = made
-
-    def _search_strangers(self) -> None:
-        """Look through all messages for what they say of authors whom users.json lacks: once, if it is asked for."""
-        self._searched = True
-        known = {id_.encode("utf-8", "replace") for id_ in self._export.people} | _NOT_PEOPLE
-        for conversation in self._export.conversations.values():
-            for entry in self._export.entries(conversation):
-                if self._users(entry) - known:
-                    for raw in self._days.get(entry):
-                        if isinstance(raw, dict):
-                            self._learn(raw)
-
-    def _speakers(self, conversation: Conversation) -> set[str]:
-        found: set[bytes] = set()
-        for entry in self._export.entries(conversation):
-            found |= self._users(entry)
-        return {one.decode() for one in found - _NOT_PEOPLE}
-
-    def _users(self, entry: int) -> set[bytes]:
-        found: set[bytes] = set()
-        tail = b""
-        try:
-            for piece in self._export.archive.read(entry):
-                found.update(_USER.findall(tail + piece))
-                tail = piece[-64:]
-        except ItemError:
-            pass
-        return found
+        return self._speakers.author(id_)
 
     # Helpers -------------------------------------------------------------------------------------
 
@@ -427,65 +382,6 @@ class SlackExportSource:
             self._order = None
             self._order = (conversation.id, Order(self._days, self._export.entries(conversation)))
         return self._order[1]
-
-
-class _Listing:
-    """What one listing of a room has come across so far."""
-
-    def __init__(self, room: Room) -> None:
-        self.room = room
-        self.files: set[str] = set()
-        self._times = array("q")  # of the messages that were listed, oldest first: 8 bytes each
-        self._odd: set[str] = set()  # ids of those whose `ts` is not written as Slack writes it
-
-    def said(self, id_: str) -> None:
-        """The message is listed."""
-        ts = id_.rpartition("/")[2]
-        if "~" in ts:
-            return
-        if _USUAL.fullmatch(ts):
-            self._times.append(micros(ts) or 0)
-        else:
-            self._odd.add(id_)
-
-    def has(self, id_: str) -> bool:
-        """Whether the message was listed."""
-        ts = id_.rpartition("/")[2]
-        if not _USUAL.fullmatch(ts):
-            return id_ in self._odd
-        time = micros(ts) or 0
-        at = bisect_left(self._times, time)
-        return at < len(self._times) and self._times[at] == time
-
-    def pass_over(self, group: Sequence[Found]) -> None:
-        """What an earlier listing has told already."""
-        for found in group:
-            if not isinstance(found.value, dict) or not is_said(found.value, self.room):
-                continue
-            self.said(message_id(self.room.id, stamp(found.value.get("ts"))))
-            self.files.update(
-                file_id(self.room.id, clean(raw.get("id")))
-                for raw in raw_files(found.value)
-                if not external(raw) and not self.room.why_not(raw)
-            )
-
-
-def _groups(order: Order) -> Iterator[list[Found]]:
-    """Messages of the same time together: they may be the same message twice."""
-    group: list[Found] = []
-    for found in order.from_(0):
-        if group and (found.micros != group[0].micros or found.micros < 0):
-            yield group
-            group = []
-        group.append(found)
-    if group:
-        yield group
-
-
-def _same(one: Message, other: Message) -> bool:
-    """Whether they are the same message; archives that were merged have one with reactions and one without."""
-    bare = [replace(each, reactions=(), broadcast=False) for each in (one, other)]
-    return bare[0] == bare[1]
 
 
 def located(path: str, account: Account) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from liberate_slack.connectors import slack_export
 from liberate_slack.download import Downloads
 from liberate_slack.files import Stored
 from liberate_slack.letters import token_in, without_token
@@ -18,7 +19,8 @@ from liberate_slack.standin.said import TEAM, TOKEN
 from slack_kit import ANNA, ROOM, items, listing, messages, opened, said, zipped
 
 from liberate.connector import Item, Kind
-from liberate.errors import AccountError, IntegrityError, ItemError, LiberateError, TransientError
+from liberate.errors import AccountError, IntegrityError, ItemError, LiberateError, PlanError, TransientError
+from liberate.moves import Connection
 
 BODY = b"\x89PNG" + bytes(range(256)) * 40
 DAY = "general/2026-02-25.json"
@@ -265,10 +267,10 @@ def test_a_plan_may_leave_the_files_in_slack(server: FileServer, tmp_path: Path)
     assert server.requests == []
 
 
-def test_a_token_of_the_plan_fetches_what_links_without_one_lead_to(
-    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SLACK_TOKEN", "xoxp-own")
+def test_a_token_of_the_plan_fetches_what_links_without_one_lead_to(server: FileServer, tmp_path: Path) -> None:
+    token = tmp_path / "slack-token"
+    token.touch(0o600)
+    token.write_text("xoxp-own\n")
     server.tokens = {"xoxp-own"}
     file = {
         "id": "F1",
@@ -279,7 +281,7 @@ def test_a_token_of_the_plan_fetches_what_links_without_one_lead_to(
     }
     path = zipped(tmp_path / "e.zip", {DAY: [said(files=[file])]})
     assert [one.kind for one in items(listing(path))] == [Kind.CHAT]
-    with opened(path, **settings(server, tmp_path, token={"env": "SLACK_TOKEN"})) as source:
+    with opened(path, **settings(server, tmp_path, token_file=token)) as source:
         (room,) = source.collections()
         item = next(one for one in items(list(source.items(room, None))) if one.kind is Kind.FILE)
         assert b"".join(source.read(item)) == BODY
@@ -290,3 +292,13 @@ def test_a_file_that_no_message_names_any_more_is_gone(server: FileServer, tmp_p
     with opened(path, **settings(server, tmp_path)) as source, pytest.raises(ItemError) as told:
         list(source.read(Item(f"{ROOM}/file:F9", Kind.FILE, "")))
     assert told.value.code == "gone"
+
+
+def test_an_export_on_the_command_line_asks_for_no_password(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    connection = Connection("slack", slack_export, slack_export.settings(path=str(path)))
+    assert not connection.logs_each_in
+    assert slack_export.endpoint is not None
+    assert slack_export.endpoint(f"slack-export:{path}").settings == {"path": str(path)}
+    with pytest.raises(PlanError, match="names no path"):
+        slack_export.endpoint("slack-export:")

@@ -106,9 +106,9 @@ def test_a_topic_is_shown_without_its_markup() -> None:
     assert shown("<https://e.example|us> &amp; <#C0GENERAL>", names()) == "us & #general"
 
 
-@given(st.text(alphabet="ab1 *_~`>|@#!:&;\n\0\ud83d", max_size=60))
+@given(st.text(alphabet="k1 *_~`>|@#!:&;\n\0\ud83d", max_size=60))
 def test_no_letter_is_lost_whatever_the_markup(text: str) -> None:
-    assert plain(parse(text, names())).count("b") == text.count("b")
+    assert plain(parse(text, names())).count("k") == text.count("k")  # ":k:" is no emoji
 
 
 @given(st.text(alphabet="aU <>|@#!^:/&;*`\n\0\ud83d", max_size=60))

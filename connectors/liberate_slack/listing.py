@@ -1,0 +1,77 @@
+"""A room's listing as it goes on: what has been told, and which messages are one and the same."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from liberate.chat import Message
+from liberate_slack.convert import Room, is_said, micros, raw_files, stamp
+from liberate_slack.days import Found, Order
+from liberate_slack.files import external, file_id
+from liberate_slack.letters import clean
+from liberate_slack.names import message_id
+
+_USUAL = re.compile(r"[0-9]{10}\.[0-9]{6}")
+
+
+class Listing:
+    """What one listing of a room has come across so far."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.files: set[str] = set()
+        self._times = array("q")  # of the messages that were listed, oldest first: 8 bytes each
+        self._odd: set[str] = set()  # ids of those whose `ts` is not written as Slack writes it
+
+    def said(self, id_: str) -> None:
+        """The message is listed."""
+        ts = id_.rpartition("/")[2]
+        if "~" in ts:
+            return
+        if _USUAL.fullmatch(ts):
+            self._times.append(micros(ts) or 0)
+        else:
+            self._odd.add(id_)
+
+    def has(self, id_: str) -> bool:
+        """Whether the message was listed."""
+        ts = id_.rpartition("/")[2]
+        if not _USUAL.fullmatch(ts):
+            return id_ in self._odd
+        time = micros(ts) or 0
+        at = bisect_left(self._times, time)
+        return at < len(self._times) and self._times[at] == time
+
+    def pass_over(self, group: Sequence[Found]) -> None:
+        """What an earlier listing has told already."""
+        for found in group:
+            if not isinstance(found.value, dict) or not is_said(found.value, self.room):
+                continue
+            self.said(message_id(self.room.id, stamp(found.value.get("ts"))))
+            self.files.update(
+                file_id(self.room.id, clean(raw.get("id")))
+                for raw in raw_files(found.value)
+                if not external(raw) and not self.room.why_not(raw)
+            )
+
+
+def groups(order: Order) -> Iterator[list[Found]]:
+    """Messages of the same time together: they may be the same message twice."""
+    group: list[Found] = []
+    for found in order.from_(0):
+        if group and (found.micros != group[0].micros or found.micros < 0):
+            yield group
+            group = []
+        group.append(found)
+    if group:
+        yield group
+
+
+def same(one: Message, other: Message) -> bool:
+    """Whether they are the same message; archives that were merged have one with reactions and one without."""
+    bare = [replace(each, reactions=(), broadcast=False) for each in (one, other)]
+    return bare[0] == bare[1]
