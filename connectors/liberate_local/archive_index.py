@@ -129,6 +129,7 @@ class Index:
             self.base.execute(f'DROP TABLE "{name}"')
         for statement in _TABLES.split(";\n"):
             self.base.execute(statement)
+        self.note_moves()
 
     def _remember(self, at: int, line: bytes) -> None:
         try:
@@ -188,6 +189,20 @@ class Index:
 
     def _named(self, key: bytes, ids: Iterable[str]) -> None:
         self.base.executemany("INSERT OR IGNORE INTO named VALUES (?, ?)", ((key, one) for one in ids))
+
+    # Telling others ------------------------------------------------------------------------------
+
+    def note_moves(self) -> None:
+        """Note that messages came to pages, or to others than before: other rooms may link to them."""
+        self.base.execute("INSERT OR REPLACE INTO state VALUES ('moved', '1')")
+
+    def has_moves(self) -> bool:
+        """Whether moves were noted since the last time that other rooms were told."""
+        return self.base.execute("SELECT 1 FROM state WHERE name = 'moved'").fetchone() is not None
+
+    def forget_moves(self) -> None:
+        """Other rooms know."""
+        self.base.execute("DELETE FROM state WHERE name = 'moved'")
 
     # Asking --------------------------------------------------------------------------------------
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from liberate.chat import Room
@@ -23,6 +25,7 @@ from liberate_local.durable import forget, new_file, sync_files, sync_folder
 FORM = "1"  # of the pages; raised when they shall all be written again
 PAGE = 1000  # messages on a page; a thread is not torn
 WORDS = 20_000  # messages on a page with all words
+_PAGE_NAME = re.compile(r"(\d{4}-\d\d|words-\d{4})(-\d+)?\.html")
 _TOGETHER = 1000
 _BUFFER = 1 << 16
 
@@ -38,39 +41,53 @@ class RoomPages:
         self._view = RoomView(folder, room, entry, look)
         self._base = folder.index.base
         self._written: list[bytes] = []
-        self.grew = False  # messages came to pages, or to other ones than before
 
     def write(self) -> list[Words]:
-        """Write every page that changed; the pages with all words."""
-        base, view = self._base, self._view
-        base.execute("BEGIN IMMEDIATE")
-        try:
+        """Write every page that changed; the pages with all words.
+
+        Pages are written between two transactions: another process that writes a room with links to this one
+        has to read here meanwhile.
+        """
+        view = self._view
+        with self._together():
             pages = self._laid_out()
-            prints = {page.name: self._fingerprint(page, pages) for page in pages}
-            words = _words(pages, prints)
-            told = self._told()
-            for page in pages:
-                if told.get(page.name) != prints[page.name] or not self._is_there(page.name):
-                    self._write(page.name, month_page(view, page, pages))
-            for one in words:
-                if told.get(one.name) != one.fingerprint or not self._is_there(one.name):
-                    self._write(one.name, words_page(view, one))
-            has_files = bool(self._folder.index.counts()[1])
-            if has_files:
-                self._write("files.html", files_page(view))
-            self._write("index.html", contents_page(view, pages, words))
-            self._bring_to_disk()
-            for name in told.keys() - prints.keys() - {one.name for one in words}:
-                forget(self._path(name))
-            if not has_files:
-                forget(self._path("files.html"))
+        prints = {page.name: self._fingerprint(page, pages) for page in pages}
+        words = _words(pages, prints)
+        told = self._told()
+        for page in pages:
+            if told.get(page.name) != prints[page.name] or not self._is_there(page.name):
+                self._write(page.name, month_page(view, page, pages))
+        for one in words:
+            if told.get(one.name) != one.fingerprint or not self._is_there(one.name):
+                self._write(one.name, words_page(view, one))
+        has_files = bool(self._folder.index.counts()[1])
+        if has_files:
+            self._write("files.html", files_page(view))
+        self._write("index.html", contents_page(view, pages, words))
+        self._bring_to_disk()
+        for name in self._pages_there() - prints.keys() - {one.name for one in words}:
+            forget(self._path(name))
+        if not has_files:
+            forget(self._path("files.html"))
+        with self._together():
             self._remember(pages, prints, words)
-            base.execute("COMMIT")
-        except BaseException:
-            if base.in_transaction:
-                base.execute("ROLLBACK")
-            raise
         return words
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Changes of the table that are made together or not at all."""
+        self._base.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._base.execute("COMMIT")
+        except BaseException:
+            if self._base.in_transaction:
+                self._base.execute("ROLLBACK")
+            raise
+
+    def _pages_there(self) -> set[str]:
+        """The pages of months and of words that stand in the folder, whoever wrote them when."""
+        return {name for name in os.listdir(os.fsdecode(self._folder.folder)) if _PAGE_NAME.fullmatch(name)}
 
     def rewrite(self, names: Container[str]) -> None:
         """Write these pages again as far as they changed: what they link to did."""
@@ -159,11 +176,13 @@ class RoomPages:
             WHERE m.thread != '' AND EXISTS (SELECT 1 FROM message r WHERE r.id = m.thread AND r.thread = ''
             AND (m.page IS NOT r.page OR (m.shown IS NOT NULL AND NOT m.broadcast)))"""
         )
-        self.grew = self.grew or moved.rowcount > 0
+        if moved.rowcount:
+            self._folder.index.note_moves()
         return pages
 
     def _move(self, moves: list[tuple[str | None, str, bytes]]) -> None:
-        self.grew = self.grew or bool(moves)
+        if moves:
+            self._folder.index.note_moves()
         self._base.executemany("UPDATE message SET page = ?, shown = ? WHERE key = ?", moves)
         moves.clear()
 

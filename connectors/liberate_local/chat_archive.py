@@ -98,8 +98,7 @@ class ChatArchive:
             self._do("after describing the room")
             with folder.alone():
                 folder.index.refresh()
-                pages = RoomPages(folder, room, entry, self._look(room.workspace.name))
-                searches = pages.write()
+                searches = RoomPages(folder, room, entry, self._look(room.workspace.name)).write()
                 looks = folder.index.looks_at()
             self._do("after writing the room's pages")
             messages, files, first, last = folder.index.counts()
@@ -114,8 +113,9 @@ class ChatArchive:
             )
             self._register.change(now)
             self._do("after recording the room")
-            if pages.grew or now.first != entry.first:
+            if folder.index.has_moves():
                 self._tell_others(room)
+                folder.index.forget_moves()
             self._do("after telling other rooms")
             self._write_contents(room.workspace.name)
 

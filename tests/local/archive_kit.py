@@ -110,6 +110,19 @@ def workspace() -> ChatShelf:
     return shelf
 
 
+def small() -> ChatShelf:
+    """A public and a private room that link to each other, with a thread and two files of one name."""
+    shelf = ChatShelf()
+    shelf.person("U1", "Anna")
+    general = shelf.room("C1", "general", members=("U1", "U2"))
+    board = shelf.room("C2", "board", RoomKind.PRIVATE, members=("U1",))
+    root = shelf.say(general, "U1", "The boiler.", Paragraph((Mention("message", "C2/m4", "the budget"),)), pinned=True)
+    shelf.say(general, "U2", "Here:", thread=root.id, files=(shelf.upload(general, "F1", "a.png", png(9, 9)),))
+    shelf.say(general, "U2", "And here.", files=(shelf.upload(general, "F2", "A.PNG", b"other"),))
+    shelf.say(board, "U1", "The budget.", Paragraph((Mention("message", "C1/m1", "the boiler"),)))
+    return shelf
+
+
 @contextmanager
 def archive(root: Path, step: Callable[[str], None] = lambda _what: None) -> Iterator[ChatArchive]:
     """An opening of an archive."""
@@ -163,4 +176,4 @@ def files_of(shelf: ChatShelf, room: str) -> dict[str, bytes]:
 def run(argument: str, step: Callable[[str], None]) -> None:
     """A job for processes that are killed: see liberate.testing.crash."""
     with archive(Path(argument), step) as opened:
-        carry(workspace(), opened)
+        carry(small(), opened)
