@@ -103,6 +103,10 @@ class ChatRun(SliceRun):
         row.state, row.size, row.digests = State.LISTED, None, {}
         self._replaced.append(row)
 
+    def _new_copies(self, changed: Sequence[tuple[str, Item]]) -> list[Row]:
+        """A message stands in one room."""
+        return []
+
     def _to_replace(self) -> list[Row]:
         replaced, self._replaced = self._replaced, []
         return replaced

@@ -125,7 +125,7 @@ def test_reactions_that_come_later_are_brought_to_what_is_there(bench: Bench) ->
     account = bench.run()
     stored = next(one for one in bench.store.held("room r1") if b"Look" in one.body)
     assert stored.facts.reactions == (Reaction(THUMB, ("anna",)),)
-    assert account.moved == 4
+    assert (account.moved, account.refused) == (4, ())
     assert bench.verify().identical == 4
 
 
