@@ -595,7 +595,15 @@ def test_earlier_versions_are_written_oldest_first(bench: Bench, wanted: int, hi
     assert Remembering.history["/a"] == [*history, b"now", b"later"]
 
 
-def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path) -> None:
+class Comparing(Remembering):
+    """Knows what it finds by its bytes alone, as a server does: what a slot replaces may be just that."""
+
+    def find(self, slots: Any, taken: Any) -> Any:
+        return super().find([replace(slot, replaces=None) for slot in slots], taken)
+
+
+@pytest.mark.parametrize("kind", [Remembering, Comparing])
+def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path, kind: type[Remembering]) -> None:
     def fresh(name: str) -> Trial:
         shelf, store = Shelf(), Store(tmp_path / f"{name}.store")
         there = shelf.collection(kind=Kind.FILE)
@@ -603,7 +611,7 @@ def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path) -> None:
         shelf.file(there, "b", "a", b"twin")
         history: dict[str, list[bytes]] = {}
         steps: list[Any] = [lambda _what: None]
-        made = type("Remembering", (Remembering,), {"history": history})
+        made = type("Made", (kind,), {"history": history})
         bench = Bench(
             tmp_path / name,
             shelf,
