@@ -88,7 +88,12 @@ class Cloud:
         return {found[1]: part for found, part in zip(told, parts, strict=True) if found}
 
     def ask(self, verb: str, path: str, **headers: str) -> requests.Response:
-        return requests.request(verb, self.dav(path), auth=(self.user, self.password), headers=headers, timeout=600)
+        """The answer to a request for a path below the account's home."""
+        return self.ask_at(verb, self.dav(path), **headers)
+
+    def ask_at(self, verb: str, url: str, body: bytes | None = None, **headers: str) -> requests.Response:
+        """The answer to a request for any address of the server."""
+        return requests.request(verb, url, data=body, auth=(self.user, self.password), headers=headers, timeout=600)
 
 
 @contextmanager
