@@ -64,6 +64,9 @@ class HistorySending(TreeSending):
         self._left_earlier(row, receipt)
         return True
 
+    def _may_be_ours(self, row: Row) -> bool:
+        return super()._may_be_ours(row) and not (row.mark or "").startswith(_MEANT)
+
     def _found_earlier(self, row: Row, receipt: Receipt | None) -> bool:
         """Whether the row was at an earlier version when an attempt ended; what was found of it is recorded."""
         if not (row.mark or "").startswith(_MEANT):

@@ -18,7 +18,7 @@ from liberate.connector import Cursor, Item, Kind, Listed
 from liberate.errors import ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy, Grant, Note, Role
 from liberate.people import Person
-from liberate.testing.crash import Trial, survives
+from liberate.testing.crash import Crash, Trial, survives
 from liberate.testing.faults import Cut, Flip, Lost, Raise
 from liberate.testing.memory import Shelf, Store
 from liberate.testing.memory_files import Tree
@@ -540,6 +540,43 @@ def test_a_resumed_listing_that_says_whole_takes_nobody_away(bench: Bench) -> No
     bench.shelf.file(there, "new", "new", b"new")
     bench.run()
     assert len(tree(bench).files()) == 5
+
+
+class Slow(TreeDestination):
+    """A server that goes on with a request after its sender died, and is done just after it was asked."""
+
+    late: list[tuple[Any, bytes]]
+
+    def find(self, slots: Any, taken: Any) -> Any:
+        found = super().find(slots, taken)
+        while self.late:
+            super()._put(*self.late.pop())
+        return found
+
+    def _put(self, slot: Any, data: bytes, *more: Any) -> Any:
+        if slot.item.name == "dies":
+            self.late.append((slot, data))
+            raise Crash("the sender")
+        return super()._put(slot, data, *more)
+
+
+@pytest.mark.parametrize("stranger", [False, True])
+def test_what_a_server_stores_late_is_found_and_not_stored_twice(bench: Bench, stranger: bool) -> None:
+    there = drive(bench)
+    bench.shelf.file(there, "a", "dies", b"ours")
+    Slow.late = []
+    bench.destination = Slow
+    with pytest.raises(Crash):
+        bench.run()
+    assert len(Slow.late) == 1
+    if stranger:
+        Slow.late = [(slot, b"hers") for slot, _ in Slow.late]
+    survivor = type("Survivor", (Slow,), {"_put": TreeDestination._put})
+    bench.destination = survivor
+    report = bench.run()
+    assert (report.state, report.moved) == ("done", 1)
+    assert tree(bench).files() == ({"dies": b"hers", "dies (2)": b"ours"} if stranger else {"dies": b"ours"})
+    assert not bench.report().changed
 
 
 # Earlier versions --------------------------------------------------------------------------------
