@@ -16,6 +16,13 @@ from live_kit import APP_SECRET, LOGIN, NEEDS_ADMIN, URL, Admin, Member, Person,
 from nextcloud_kit import CHUNK  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A server may be slow, and others may be working on it."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 @pytest.fixture(scope="session")
 def admin() -> Iterator[Admin]:
     """An administrator; what the tests make through it is gone at the end."""
