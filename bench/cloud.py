@@ -52,8 +52,8 @@ class Cloud:
         return name
 
     def remove(self, folder: str) -> None:
-        """Delete it, with all that is in it."""
-        self.ask("DELETE", folder)
+        """Delete it, with all that is in it, and not into the trash: there it would fill the server's disk."""
+        self.ask("DELETE", folder, **{"X-NC-Skip-Trashbin": "true"})
 
     def count(self, folder: str) -> int:
         """How many files stand below the folder."""
@@ -88,7 +88,12 @@ class Cloud:
         return {found[1]: part for found, part in zip(told, parts, strict=True) if found}
 
     def ask(self, verb: str, path: str, **headers: str) -> requests.Response:
-        return requests.request(verb, self.dav(path), auth=(self.user, self.password), headers=headers, timeout=600)
+        """The answer to a request for a path below the account's home."""
+        return self.ask_at(verb, self.dav(path), **headers)
+
+    def ask_at(self, verb: str, url: str, body: bytes | None = None, **headers: str) -> requests.Response:
+        """The answer to a request for any address of the server."""
+        return requests.request(verb, url, data=body, auth=(self.user, self.password), headers=headers, timeout=600)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from bench.tools import versions
 
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a new folder of our own in it
 DISK = Path("/var/tmp")  # noqa: S108 - on a disk by the Filesystem Hierarchy Standard, unlike /tmp
-ROOM = 6_000_000_000  # bytes that a whole run may take at a time
+ROOM = 9_000_000_000  # bytes that a whole run may take at a time
 PASSWORD = "secret"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench import generated
@@ -16,7 +17,16 @@ from bench.tools import LIBERATE, items_moved
 FILES = 200_000
 MEGABYTES = 150
 SECONDS = 5.0
-_COLUMNS = ("pass", "items", "seconds", "the source's listing", "besides it", "CPU s", "MB")
+_COLUMNS = ("pass", "items", "seconds", "the listing", "besides it", "CPU s", "the listing", "besides it", "MB")
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A listing by itself, with which nothing is done; its start-up does not count."""
+
+    items: int
+    seconds: float
+    processor: float  # seconds
 
 
 def listing(ground: Ground) -> Findings:
@@ -33,56 +43,58 @@ def listing(ground: Ground) -> Findings:
         return cost
 
     bare = [_bare(count, work, environment)]
-    there = bare[0][0]
+    there = bare[0].items
     first = passed(there)
     say(f"  first pass: {first.seconds:.1f} s, {megabytes(first.memory)} MB")
     second: list[Cost] = []
     for turn in range(ground.runs):
         bare.append(_bare(count, work, environment))
         second.append(passed(0))
-        say(f"  nothing new, run {turn + 1}: {second[-1].seconds:.1f} s, the listing alone {bare[-1][1]:.1f} s")
+        say(f"  nothing new, run {turn + 1}: {second[-1].seconds:.1f} s, the listing alone {bare[-1].seconds:.1f} s")
     shutil.rmtree(work)
-    return findings(count, there, first, second, [seconds for _, seconds in bare])
+    return findings(count, first, second, bare)
 
 
-def findings(files: int, there: int, first: Cost, second: Sequence[Cost], bare: Sequence[float]) -> Findings:
-    """The table and its targets. `bare` are the seconds of a bare listing before the first and each second pass."""
+def findings(files: int, first: Cost, second: Sequence[Cost], bare: Sequence[Bare]) -> Findings:
+    """The table and its targets. `bare` are the listings before the first and before each second pass."""
+    folders = bare[0].items - files
     middle, alone = middle_besides(second, bare[1:])
+    besides = middle.seconds - alone.seconds
     rows = (
-        _row("first: everything is recorded and moved", there, first, bare[0]),
-        _row("second: nothing is new", there, middle, alone),
+        _row("first: everything is recorded and moved", first, bare[0]),
+        _row("second: nothing is new", middle, alone),
     )
     note = (
-        f"{files:,} made-up files in {there - files:,} folders, to a destination that keeps nothing, so that the core "
-        "is measured. The source's listing is the time in which the same source lists everything by itself, measured "
+        f"{files:,} made-up files in {folders:,} folders, to a destination that keeps nothing, so that the core "
+        "is measured. The listing is the time in which the same source lists everything by itself, measured "
         "just before each pass; besides it is what then remains of the whole command, its start-up included."
     )
-    what = f"{files:,} files in {there - files:,} folders"
+    what = f"{files:,} files in {folders:,} folders"
     return Findings(
         (Table("A tree of many files", _COLUMNS, rows, note),),
         (
             below(f"memory: {what}, listed and moved", round(first.memory / 1e6), MEGABYTES, " MB"),
             below(f"memory: {what}, nothing new", round(max(c.memory for c in second) / 1e6), MEGABYTES, " MB"),
-            below("second run: as many files, besides the source's listing", middle.seconds - alone, SECONDS, " s"),
+            below("second run: as many files, besides the source's listing", besides, SECONDS, " s"),
         ),
     )
 
 
-def middle_besides(costs: Sequence[Cost], bare: Sequence[float]) -> tuple[Cost, float]:
+def middle_besides(costs: Sequence[Cost], bare: Sequence[Bare]) -> tuple[Cost, Bare]:
     """Of passes and the bare listing before each, the pair of median length without the listing."""
-    pairs = sorted(zip(costs, bare, strict=True), key=lambda pair: pair[0].seconds - pair[1])
+    pairs = sorted(zip(costs, bare, strict=True), key=lambda pair: pair[0].seconds - pair[1].seconds)
     return pairs[len(pairs) // 2]
 
 
-def _row(name: str, there: int, cost: Cost, bare: float) -> tuple[str, ...]:
+def _row(name: str, cost: Cost, bare: Bare) -> tuple[str, ...]:
     return (
-        name, f"{there:,}", f"{cost.seconds:.2f}", f"{bare:.2f}", f"{cost.seconds - bare:.2f}",
-        f"{cost.processor:.2f}", megabytes(cost.memory),
+        name, f"{bare.items:,}", f"{cost.seconds:.2f}", f"{bare.seconds:.2f}", f"{cost.seconds - bare.seconds:.2f}",
+        f"{cost.processor:.2f}", f"{bare.processor:.2f}", f"{cost.processor - bare.processor:.2f}",
+        megabytes(cost.memory),
     )  # fmt: skip
 
 
-def _bare(count: int, work: Path, environment: dict[str, str]) -> tuple[int, float]:
-    """How many items the source lists, and how long that takes where nothing is done with them."""
+def _bare(count: int, work: Path, environment: dict[str, str]) -> Bare:
     cost = run((sys.executable, "-m", generated.__name__, str(count)), folder=work, environment=environment)
-    there, seconds = cost.output[-1][1].split()
-    return int(there), float(seconds)
+    items, seconds, processor = cost.output[-1][1].split()
+    return Bare(int(items), float(seconds), float(processor))

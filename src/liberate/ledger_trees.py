@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from liberate.connector import Kind, Place, Receipt, inside
 from liberate.errors import ItemError
-from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Claim, Row, State, described, pages, row_from
+from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Claim, Row, State, described, forms_text, pages, row_from
 from liberate.ledger_schema import accounts, items, places
 from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
@@ -100,11 +100,17 @@ class Trees(Slices):
         row.receipt_version = ""
 
     def left(self, claim: Claim, row: Row, receipt: Receipt) -> None:
-        """Record what a failed attempt left under a row's name, so that the next one replaces it."""
+        """Record what another attempt left under a row's name, so that the next one replaces it.
+
+        Recorded too is what the row says of the bytes to be sent, so that what was left is not taken for them.
+        """
         with self._transaction("left") as db:
             deadline = self._renew(db, claim)
             values = {"receipt": receipt.id, "receipt_size": receipt.size, "receipt_version": receipt.version}
-            db.execute(items.update().where(items.c.key == row.key).values(**values, upload=None, mark=row.mark))
+            meant = {"size": row.size, "sha256": row.digests.get("sha256"), "forms": forms_text(row.digests)}
+            db.execute(
+                items.update().where(items.c.key == row.key).values(**values, **meant, upload=None, mark=row.mark)
+            )
         claim.deadline = deadline
         row.receipt, row.receipt_size, row.receipt_version = receipt.id, receipt.size, receipt.version
         row.upload = None

@@ -40,7 +40,7 @@ class HistorySending(TreeSending):
         for version in rest:
             if self._stopping() or not self._one(row, version):
                 return
-        row.size, row.digests = None, {}
+        row.size, row.digests = None, {}  # also after a version that could not be had
 
     def _one(self, row: Row, version: Item) -> bool:
         """Write one version; False if the row has come to its end with that."""
@@ -64,6 +64,9 @@ class HistorySending(TreeSending):
         self._left_earlier(row, receipt)
         return True
 
+    def _may_be_ours(self, row: Row) -> bool:
+        return super()._may_be_ours(row) and not (row.mark or "").startswith(_MEANT)
+
     def _found_earlier(self, row: Row, receipt: Receipt | None) -> bool:
         """Whether the row was at an earlier version when an attempt ended; what was found of it is recorded."""
         if not (row.mark or "").startswith(_MEANT):
@@ -73,11 +76,12 @@ class HistorySending(TreeSending):
         else:
             before = _left(row)
             row.mark = _LEFT + before if before else None
-        row.size, row.digests = None, {}
+            row.size, row.digests = None, {}
         return True
 
     def _left_earlier(self, row: Row, receipt: Receipt) -> None:
         row.mark = _LEFT + (row.mark or "").removeprefix(_MEANT).partition("\n")[0]
+        row.size, row.digests = None, {}  # the version's: the file itself is yet to come
         self._ledger.left(self._claim, row, receipt)
 
 

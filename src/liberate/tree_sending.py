@@ -56,6 +56,7 @@ class TreeSending(Sending):
         self._there: dict[int, dict[str, bool]] = {}  # names that stand in a place, whoever put them there
         self._stale: set[int] = set()  # folders noted in this turn as in need of a new time
         self._elsewhere: list[Row] = []  # to be sent again, under another name or over a damaged attempt
+        self._contested: list[tuple[Row, str]] = []  # met something under their name that may be an attempt of ours
         self._tries: dict[str, int] = {}
         self._plant(self._ledger.tree(claim))
 
@@ -189,9 +190,11 @@ class TreeSending(Sending):
             return
         self._touch(files)
         self._write(files)
+        self._settle_contested()
         while self._elsewhere and not self._stopping():
             again, self._elsewhere = self._elsewhere, []
             self._write(again)
+            self._settle_contested()
         self._elsewhere = []
 
     def _slot(self, row: Row) -> Slot:
@@ -210,10 +213,33 @@ class TreeSending(Sending):
         tries = self._tries.get(row.key, 0)
         if error.code in (NAME_TAKEN, CHANGED_THERE) and tries < NAMES_TRIED and not facts_of(row.item).folder:
             self._tries[row.key] = tries + 1
-            self._avoid(row, BESIDE if error.code == CHANGED_THERE else None)
-            self._elsewhere.append(row)
+            if self._may_be_ours(row):
+                self._contested.append((row, error.code))
+                return
+            self._go_elsewhere(row, error.code)
             return
         super()._refuse(row, error, None)
+
+    def _go_elsewhere(self, row: Row, code: str) -> None:
+        self._avoid(row, BESIDE if code == CHANGED_THERE else None)
+        self._elsewhere.append(row)
+
+    def _may_be_ours(self, row: Row) -> bool:
+        """Whether what stands under the row's name may be from an attempt that ended before this one."""
+        return row.attempts > 1 and "sha256" in row.digests
+
+    def _settle_contested(self) -> None:
+        """Ask again what stands there: a server may go on with a request long after its sender died or gave up."""
+        contested, self._contested = self._contested, []
+        if not contested:
+            return
+        found = self._ends.destination.find([self._slot(row) for row, _ in contested], self._taken_names)
+        for row, code in contested:
+            if (receipt := found.get(row.key)) is not None:
+                self._judge(row, receipt, None, measured=True)
+            else:
+                self._go_elsewhere(row, code)
+        self._flush()
 
     def _settle_suspects(self) -> None:
         """Send what the destination describes otherwise once more, over the damaged attempt; then refuse it."""

@@ -18,7 +18,7 @@ from liberate.connector import Cursor, Item, Kind, Listed
 from liberate.errors import ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy, Grant, Note, Role
 from liberate.people import Person
-from liberate.testing.crash import Trial, survives
+from liberate.testing.crash import Crash, Trial, survives
 from liberate.testing.faults import Cut, Flip, Lost, Raise
 from liberate.testing.memory import Shelf, Store
 from liberate.testing.memory_files import Tree
@@ -542,6 +542,43 @@ def test_a_resumed_listing_that_says_whole_takes_nobody_away(bench: Bench) -> No
     assert len(tree(bench).files()) == 5
 
 
+class Slow(TreeDestination):
+    """A server that goes on with a request after its sender died, and is done just after it was asked."""
+
+    late: list[tuple[Any, bytes]]
+
+    def find(self, slots: Any, taken: Any) -> Any:
+        found = super().find(slots, taken)
+        while self.late:
+            super()._put(*self.late.pop())
+        return found
+
+    def _put(self, slot: Any, data: bytes, *more: Any) -> Any:
+        if slot.item.name == "dies":
+            self.late.append((slot, data))
+            raise Crash("the sender")
+        return super()._put(slot, data, *more)
+
+
+@pytest.mark.parametrize("stranger", [False, True])
+def test_what_a_server_stores_late_is_found_and_not_stored_twice(bench: Bench, stranger: bool) -> None:
+    there = drive(bench)
+    bench.shelf.file(there, "a", "dies", b"ours")
+    Slow.late = []
+    bench.destination = Slow
+    with pytest.raises(Crash):
+        bench.run()
+    assert len(Slow.late) == 1
+    if stranger:
+        Slow.late = [(slot, b"hers") for slot, _ in Slow.late]
+    survivor = type("Survivor", (Slow,), {"_put": TreeDestination._put})
+    bench.destination = survivor
+    report = bench.run()
+    assert (report.state, report.moved) == ("done", 1)
+    assert tree(bench).files() == ({"dies": b"hers", "dies (2)": b"ours"} if stranger else {"dies": b"ours"})
+    assert not bench.report().changed
+
+
 # Earlier versions --------------------------------------------------------------------------------
 
 
@@ -595,7 +632,15 @@ def test_earlier_versions_are_written_oldest_first(bench: Bench, wanted: int, hi
     assert Remembering.history["/a"] == [*history, b"now", b"later"]
 
 
-def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path) -> None:
+class Comparing(Remembering):
+    """Knows what it finds by its bytes alone, as a server does: what a slot replaces may be just that."""
+
+    def find(self, slots: Any, taken: Any) -> Any:
+        return super().find([replace(slot, replaces=None) for slot in slots], taken)
+
+
+@pytest.mark.parametrize("kind", [Remembering, Comparing])
+def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path, kind: type[Remembering]) -> None:
     def fresh(name: str) -> Trial:
         shelf, store = Shelf(), Store(tmp_path / f"{name}.store")
         there = shelf.collection(kind=Kind.FILE)
@@ -603,7 +648,7 @@ def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path) -> None:
         shelf.file(there, "b", "a", b"twin")
         history: dict[str, list[bytes]] = {}
         steps: list[Any] = [lambda _what: None]
-        made = type("Remembering", (Remembering,), {"history": history})
+        made = type("Made", (kind,), {"history": history})
         bench = Bench(
             tmp_path / name,
             shelf,

@@ -12,8 +12,15 @@ sys.path.append(str(Path(__file__).parents[1] / "nextcloud"))  # its kits are pu
 pytest.register_assert_rewrite("nextcloud_answers", "live_kit")
 
 from liberate_nextcloud.settings import NextcloudSettings  # noqa: E402
-from live_kit import APP_SECRET, LOGIN, NEEDS_ADMIN, URL, Admin, Member, a_name  # noqa: E402
-from nextcloud_kit import CHUNK, Somebody  # noqa: E402
+from live_kit import APP_SECRET, LOGIN, NEEDS_ADMIN, URL, Admin, Member, Person, a_name  # noqa: E402
+from nextcloud_kit import CHUNK  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A server may be slow, and others may be working on it."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +52,15 @@ def server() -> tuple[str, str, str]:
 def below() -> Iterator[str]:
     """A new folder in the user's home, which holds what one test makes there."""
     name = a_name("contract")
-    everywhere = Somebody(URL, LOGIN.user, LOGIN.password)
+    everywhere = Person(URL, LOGIN.user, LOGIN.password)
     everywhere.mkdir(name)
     yield name
     everywhere.remove(name)
 
 
 @pytest.fixture
-def owner(below: str) -> Somebody:
-    return Somebody(URL, LOGIN.user, LOGIN.password, below)
+def owner(below: str) -> Person:
+    return Person(URL, LOGIN.user, LOGIN.password, below)
 
 
 @pytest.fixture

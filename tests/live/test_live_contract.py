@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import pytest
-from live_kit import APP, LOGIN, URL, need_server
+from live_kit import APP, LOGIN, URL, Person, need_server
 
 need_server()
 
 from liberate_nextcloud.gate import Gate  # noqa: E402
 from liberate_nextcloud.settings import NextcloudSettings  # noqa: E402
 from liberate_nextcloud.source import NextcloudSource  # noqa: E402
-from nextcloud_kit import BODIES, PATHS, Somebody, opened  # noqa: E402
+from nextcloud_kit import BODIES, PATHS, opened  # noqa: E402
 from pydantic import SecretStr  # noqa: E402
 
 from liberate.connector import Account, Collection, Destination, Item, Source  # noqa: E402
@@ -28,8 +28,8 @@ from liberate.testing.contracts import (  # noqa: E402
 
 class TestOnAServer(TreeDestinationContract):
     @pytest.fixture
-    def owner(self, below: str) -> Somebody:
-        return Somebody(URL, LOGIN.user, LOGIN.password, below)
+    def owner(self, below: str) -> Person:
+        return Person(URL, LOGIN.user, LOGIN.password, below)
 
     @pytest.fixture
     def open_destination(self, settings: NextcloudSettings) -> OpenDestination:
@@ -46,13 +46,13 @@ class TestAsASource(SourceContract):
         return Account(LOGIN.user, LOGIN.password)
 
     @pytest.fixture
-    def filled(self, owner: Somebody, below: str) -> Somebody:
+    def filled(self, owner: Person, below: str) -> Person:
         for path, body in zip(PATHS, BODIES, strict=True):
             owner.put(f"{below}/{path}", body)
         return owner
 
     @pytest.fixture
-    def open_source(self, filled: Somebody, settings: NextcloudSettings, account: Account) -> OpenSource:
+    def open_source(self, filled: Person, settings: NextcloudSettings, account: Account) -> OpenSource:
         return lambda: cast("AbstractContextManager[Source]", NextcloudSource(settings, account, gate=Gate()))
 
     @pytest.fixture
@@ -60,11 +60,11 @@ class TestAsASource(SourceContract):
         return {(): BODIES}
 
     @pytest.fixture
-    def state(self, filled: Somebody) -> Callable[[], Any]:
+    def state(self, filled: Person) -> Callable[[], Any]:
         return filled.tree
 
     @pytest.fixture
-    def remove(self, filled: Somebody, below: str) -> Callable[[Collection, Item], None]:
+    def remove(self, filled: Person, below: str) -> Callable[[Collection, Item], None]:
         def gone(_collection: Collection, item: Item) -> None:
             filled.remove(f"{below}/" + next(path for path in PATHS if path.rpartition("/")[2] == item.name))
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from live_kit import LOGIN, URL, need_server
+from live_kit import LOGIN, URL, Person, need_server
 
 need_server()
 
 from liberate_nextcloud.settings import NextcloudSettings  # noqa: E402
-from nextcloud_kit import ROOT, Bytes, Somebody, file, opened  # noqa: E402
+from nextcloud_kit import ROOT, Bytes, file, opened  # noqa: E402
 from nextcloud_standin_kit import Client, told  # noqa: E402
 
 import liberate  # noqa: E402
@@ -69,7 +69,7 @@ def sound(plan: Plan) -> bool:
     return all(account.wrong == 0 and account.verified for account in checked.accounts)
 
 
-def test_a_job_arrives_is_proven_and_is_taken_back(tmp_path: Path, plan: Plan, owner: Somebody, below: str) -> None:
+def test_a_job_arrives_is_proven_and_is_taken_back(tmp_path: Path, plan: Plan, owner: Person, below: str) -> None:
     files = {f"Plans/{n}/{m}.txt": b"%d %d" % (n, m) for n in range(3) for m in range(8)}
     files |= {"large": bytes(range(256)) * 50_000, "empty": b""}
     root = tmp_path / "old" / "anna"
@@ -95,7 +95,7 @@ def test_a_job_arrives_is_proven_and_is_taken_back(tmp_path: Path, plan: Plan, o
 
 
 def test_names_that_are_illegal_somewhere_arrive_each_under_a_name_of_its_own(
-    tmp_path: Path, plan: Plan, owner: Somebody, below: str
+    tmp_path: Path, plan: Plan, owner: Person, below: str
 ) -> None:
     root = tmp_path / "old" / "anna"
     fill(root, ODD)
@@ -110,7 +110,7 @@ def test_names_that_are_illegal_somewhere_arrive_each_under_a_name_of_its_own(
 
 @pytest.mark.parametrize("when", [-86_400 * 365, -1, 0, 1, 86_400, 2**31, 2**32 + 5])
 def test_a_time_that_the_server_cannot_keep_costs_no_file(
-    tmp_path: Path, plan: Plan, owner: Somebody, below: str, when: int
+    tmp_path: Path, plan: Plan, owner: Person, below: str, when: int
 ) -> None:
     root = tmp_path / "old" / "anna"
     fill(root, {"alone.txt": b"alone", **{f"together {n}.txt": b"%d" % n for n in range(5)}}, when)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from live_kit import APP, URL, Admin, Member, a_name, need_server
+from live_kit import APP, URL, Admin, Member, Person, a_name, need_server
 
 need_server()
 
@@ -14,7 +14,7 @@ from liberate_nextcloud.destination import NextcloudDestination  # noqa: E402
 from liberate_nextcloud.gate import Gate  # noqa: E402
 from liberate_nextcloud.login import log_in  # noqa: E402
 from liberate_nextcloud.settings import NextcloudSettings  # noqa: E402
-from nextcloud_kit import ROOT, Bytes, Somebody, file, folder, nobody, opened  # noqa: E402
+from nextcloud_kit import ROOT, Bytes, file, folder, nobody, opened  # noqa: E402
 from pydantic import SecretStr  # noqa: E402
 
 from liberate.connector import Account, Receipt, Share  # noqa: E402
@@ -47,7 +47,7 @@ def test_a_login_password_is_exchanged_at_once_and_what_came_for_it_is_taken_awa
     settings = NextcloudSettings(url=URL)
     with opened(settings, member.login, member.user) as there:
         write(there, "a.txt", b"one")
-    assert Somebody(URL, member.user, member.password).tree()["Work/a.txt"] == b"one"
+    assert Person(URL, member.user, member.password).tree()["Work/a.txt"] == b"one"
     login = log_in(settings, Account(member.user, member.login), Gate())
     assert login.made is not None
     made = login.made.password or ""
@@ -63,7 +63,7 @@ def test_an_app_password_stays_what_it_is(admin: Admin) -> None:
     for _ in range(2):
         with opened(NextcloudSettings(url=URL), member.password, member.user) as there:
             write(there, "a.txt", b"one")
-    assert Somebody(URL, member.user, member.password).tree()["Work/a.txt"] == b"one"
+    assert Person(URL, member.user, member.password).tree()["Work/a.txt"] == b"one"
 
 
 # Users and groups --------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def test_a_user_that_is_missing_is_made_once(admin: Admin, way: str, request: py
     assert admin.knows(user)
     assert admin.groups_of(user) == []
     if not more:
-        files = Somebody(URL, user, login).tree()
+        files = Person(URL, user, login).tree()
         assert (files["Work/one.txt"], files["Work/two.txt"]) == (b"one", b"two")
 
 
@@ -134,12 +134,12 @@ def test_files_and_folders_are_shared_with_people_groups_and_whoever_has_the_lin
         one = next(one for one in told if one["id"] == number)
         assert one["share_with"] == (share.name or None)
         assert one["permissions"] & ~16 == bits & ~16
-    assert Somebody(URL, reader.user, reader.password).tree()["a.txt"] == b"a"
-    others = Somebody(URL, colleague.user, colleague.password)
+    assert Person(URL, reader.user, reader.password).tree()["a.txt"] == b"a"
+    others = Person(URL, colleague.user, colleague.password)
     others.put("Plans/theirs.txt", b"theirs")
     link = next(one for one in told if one["share_type"] == 3)
     assert requests.get(f"{URL}/public.php/dav/files/{link['token']}/", timeout=60).content == b"a"
-    assert Somebody(URL, sharer.user, sharer.password).tree()["Work/Plans/theirs.txt"] == b"theirs"
+    assert Person(URL, sharer.user, sharer.password).tree()["Work/Plans/theirs.txt"] == b"theirs"
     with opened(wishes(admin), sharer.password, sharer.user) as there:
         for number in ids * 2:
             there.unshare(number)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from live_kit import APP, URL, Admin, a_name, need_server
+from live_kit import APP, URL, Admin, Person, a_name, need_server
 
 need_server()
 
 from liberate_google.standin import GoogleStandin  # noqa: E402
-from nextcloud_kit import Somebody  # noqa: E402
 
 import liberate  # noqa: E402
 
@@ -63,7 +62,7 @@ def test_a_shared_drive_moves_into_a_team_folder_which_is_made_for_it(
         plan = liberate.load_plan(tmp_path / "liberate.toml")
         report = liberate.migrate(plan)
         assert [(account.state, account.refused_items) for account in report.accounts] == [("done", 0)], report
-        theirs = Somebody(URL, writer.user, writer.password)
+        theirs = Person(URL, writer.user, writer.password)
         assert theirs.tree() == {
             team: None,
             f"{team}/Plans": None,

@@ -129,6 +129,8 @@ def test_content_of_one_second_has_one_etag_whatever_its_size(anna: Client) -> N
         first = anna.ask("PUT", "b", b"y")
         if len({answer.headers["Date"] for answer in (*answers, first)}) == 1:  # no second ended meanwhile
             break
+    else:
+        pytest.skip("the server takes longer than a second for four requests")
     assert seen[D + "getcontentlength"] == "2"
     assert {answer.headers["ETag"] for answer in answers} == {seen[D + "getetag"]}
     assert first.headers["ETag"] != seen[D + "getetag"]
