@@ -45,7 +45,8 @@ def job(folder: Path, shelf: ChatShelf, step: Callable[[str], None]) -> Any:
     def opened(_account: Any) -> ChatArchive:
         return ChatArchive(folder / "archive", ZoneInfo("UTC"), "UTC", step)
 
-    return plan(folder / "job", source, connector("archive", destination=opened, kinds=(Kind.CHAT,)), kinds=(Kind.CHAT,))
+    archive = connector("archive", destination=opened, kinds=(Kind.CHAT,))
+    return plan(folder / "job", source, archive, kinds=(Kind.CHAT,))
 
 
 def run(folder: Path, shelf: ChatShelf, step: Callable[[str], None] = lambda _what: None) -> Any:
