@@ -52,8 +52,8 @@ class Cloud:
         return name
 
     def remove(self, folder: str) -> None:
-        """Delete it, with all that is in it."""
-        self.ask("DELETE", folder)
+        """Delete it, with all that is in it, for ever: a few large files in the trash would fill the disk."""
+        self.ask("DELETE", folder, **{"X-NC-Skip-Trashbin": "true"})
 
     def count(self, folder: str) -> int:
         """How many files stand below the folder."""
