@@ -52,7 +52,7 @@ class Cloud:
         return name
 
     def remove(self, folder: str) -> None:
-        """Delete it, with all that is in it, and not into the trash: there it would fill the server's disk."""
+        """Delete it, with all that is in it, for ever: a few large files in the trash would fill the disk."""
         self.ask("DELETE", folder, **{"X-NC-Skip-Trashbin": "true"})
 
     def count(self, folder: str) -> int:

@@ -20,7 +20,8 @@ from bench.tools import versions
 
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a new folder of our own in it
 DISK = Path("/var/tmp")  # noqa: S108 - on a disk by the Filesystem Hierarchy Standard, unlike /tmp
-ROOM = 9_000_000_000  # bytes that a whole run may take at a time
+ROOM = 9_000_000_000  # bytes that a whole run may take at a time: the large file, its pieces, and both at the server
+PROGRAMS = 3_000_000_000  # bytes of memory besides, for what is measured and for the servers
 PASSWORD = "secret"
 
 
@@ -74,9 +75,9 @@ def ground(parent: Path, runs: int, share: int) -> Iterator[Ground]:
 
 def usual_parent() -> Path:
     """A folder in memory, where no disk's moods are measured; on a machine without, one on the disk."""
-    if filesystem(MEMORY_DISK) == "tmpfs" and shutil.disk_usage(MEMORY_DISK).free > ROOM and _available() > 2 * ROOM:
-        return MEMORY_DISK
-    return DISK
+    if filesystem(MEMORY_DISK) != "tmpfs" or shutil.disk_usage(MEMORY_DISK).free <= ROOM:
+        return DISK
+    return MEMORY_DISK if _available() > ROOM + PROGRAMS else DISK
 
 
 def filesystem(path: Path) -> str:

@@ -148,7 +148,9 @@ class Slot:
     key: str  # 32 hex digits, the same at every attempt: an idempotency key
     mark: str | None = None  # what Marked.mark said before the first attempt
     refs: Mapping[str, Receipt] = field(default_factory=dict)
-    replaces: Receipt | None = None  # what an earlier version of the item left under this very name
+    replaces: Receipt | None = None
+    """What an earlier version of the item left under this very name, with its digests as far as they are known: a
+    version may stay the same within one second, and where it does, only the bytes tell whose they are."""
 
 
 NAME_TAKEN = "name-taken"

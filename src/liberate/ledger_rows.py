@@ -67,6 +67,7 @@ class Row:
     receipt: str | None = None
     receipt_size: int | None = None
     receipt_version: str = ""
+    receipt_sha256: str | None = None  # of what an earlier version left, while a newer one is to replace it
     receipt_place: int | None = None  # where the receipt is; None: in its place
     upload: str | None = None  # "<bytes a piece> <id>" of a body that is sent in pieces
     evidence: Evidence = Evidence.NONE
@@ -133,7 +134,8 @@ ROW_COLUMNS = tuple(
     for name in (
         "key", "kind", "item", "part", "version", "facts", "facts_version", "label", "item_size", "modified",
         "repeatable", "refs", "state", "place", "name", "mark", "size", "sha256", "forms", "receipt",
-        "receipt_size", "evidence", "tier", "attempts", "copy_of", "said", "receipt_version", "receipt_place", "upload",
+        "receipt_size", "evidence", "tier", "attempts", "copy_of", "said", "receipt_version", "receipt_sha256",
+        "receipt_place", "upload",
     )
 )  # fmt: skip
 
@@ -218,7 +220,7 @@ def row_from(found: Any) -> Row:
     (
         key, kind_name, item, part, version, facts, facts_version, label, item_size, modified, repeatable, refs, state,
         place, name, mark, size, sha256, forms, receipt, receipt_size, evidence, tier, attempts, copy_of, said,
-        receipt_version, receipt_place, upload,
+        receipt_version, receipt_sha256, receipt_place, upload,
     ) = (values[column.name] for column in ROW_COLUMNS)  # fmt: skip
     kind = _KINDS[kind_name]
     digests = {"sha256": sha256} if sha256 else {}
@@ -239,8 +241,8 @@ def row_from(found: Any) -> Row:
     )
     return Row(
         key, described, part, State(state), place, name or "", mark, size, digests, receipt, receipt_size,
-        receipt_version or "", receipt_place, upload, Evidence(evidence) if evidence else Evidence.NONE, tier,
-        attempts, copy_of,
+        receipt_version or "", receipt_sha256, receipt_place, upload,
+        Evidence(evidence) if evidence else Evidence.NONE, tier, attempts, copy_of,
     )  # fmt: skip
 
 

@@ -111,6 +111,7 @@ items = sa.Table(
     sa.Column("receipt", _Text),
     sa.Column("receipt_size", _Id),
     sa.Column("receipt_version", _Text),
+    sa.Column("receipt_sha256", _Text),  # of what the receipt names, while a newer version is to replace it
     sa.Column("receipt_place", _Id),  # where the receipt is, while that is not yet (or no longer) its place
     sa.Column("upload", _Text),  # a body that is sent in pieces: "<bytes a piece> <id>"
     sa.Column("noted", _Bool),  # its comments stand at the destination

@@ -20,7 +20,19 @@ _MADE = Many(places.update().where(places.c.id == sa.bindparam("at")), ("place",
 _STALE = Many(places.update().where(places.c.id == sa.bindparam("at")), ("undated",))
 _REPLACED = Many(
     items.update().where(items.c.key == sa.bindparam("at")),
-    ("state", "version", "item_size", "modified", "said", "attempts", "size", "sha256", "forms", "gone"),
+    (
+        "state",
+        "version",
+        "item_size",
+        "modified",
+        "said",
+        "attempts",
+        "size",
+        "sha256",
+        "forms",
+        "gone",
+        "receipt_sha256",
+    ),
 )
 
 
@@ -106,14 +118,19 @@ class Trees(Slices):
         """
         with self._transaction("left") as db:
             deadline = self._renew(db, claim)
-            values = {"receipt": receipt.id, "receipt_size": receipt.size, "receipt_version": receipt.version}
+            values = {
+                "receipt": receipt.id,
+                "receipt_size": receipt.size,
+                "receipt_version": receipt.version,
+                "receipt_sha256": receipt.digests.get("sha256"),
+            }
             meant = {"size": row.size, "sha256": row.digests.get("sha256"), "forms": forms_text(row.digests)}
             db.execute(
                 items.update().where(items.c.key == row.key).values(**values, **meant, upload=None, mark=row.mark)
             )
         claim.deadline = deadline
         row.receipt, row.receipt_size, row.receipt_version = receipt.id, receipt.size, receipt.version
-        row.upload = None
+        row.receipt_sha256, row.upload = receipt.digests.get("sha256"), None
 
     def uploading(self, claim: Claim, row: Row, upload: str | None) -> None:
         """Record that a body goes in pieces, under which id; None: not any more."""
@@ -129,7 +146,7 @@ class Trees(Slices):
             db,
             [
                 {"at": row.key, "state": State.LISTED.value, **described(row.item), "attempts": 0}
-                | {"size": None, "sha256": None, "forms": None, "gone": None}
+                | {"size": None, "sha256": None, "forms": None, "gone": None, "receipt_sha256": row.receipt_sha256}
                 for row in rows
             ],
         )

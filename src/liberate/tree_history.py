@@ -81,8 +81,9 @@ class HistorySending(TreeSending):
 
     def _left_earlier(self, row: Row, receipt: Receipt) -> None:
         row.mark = _LEFT + (row.mark or "").removeprefix(_MEANT).partition("\n")[0]
+        known = replace(receipt, digests={**row.digests, **receipt.digests})
         row.size, row.digests = None, {}  # the version's: the file itself is yet to come
-        self._ledger.left(self._claim, row, receipt)
+        self._ledger.left(self._claim, row, known)
 
 
 def _left(row: Row) -> str:

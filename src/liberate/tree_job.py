@@ -191,6 +191,8 @@ class TreeRun(HistorySending, SliceRun):
         if entry.version != row.item.version and not facts_of(entry).folder:
             facts, version = row.item.facts, row.item.facts_version
             row.item = replace(entry, facts=facts, facts_version=version, name=row.item.name)
+            if row.state in DONE:  # else its digests are of what was to be sent next
+                row.receipt_sha256 = row.digests.get("sha256")
             row.state, row.size, row.digests, row.upload = State.LISTED, None, {}, None
             out.replaced.append(row)
 

@@ -205,7 +205,8 @@ class TreeSending(Sending):
         before = None
         if row.receipt is not None and row.state in _TO_SEND and not facts_of(item).folder:
             where = self._place(row.receipt_place or row.place_id)
-            before = Receipt(row.receipt, where, row.receipt_size, version=row.receipt_version)
+            digests = {"sha256": row.receipt_sha256} if row.receipt_sha256 else {}
+            before = Receipt(row.receipt, where, row.receipt_size, digests, version=row.receipt_version)
         return replace(slot, item=item, replaces=before)
 
     def _refuse(self, row: Row, error: ItemError, body: bytes | Iterable[bytes] | None) -> None:

@@ -149,6 +149,8 @@ def test_every_program_that_is_there_brings_every_file(tmp_path: Path, tool: upl
         found, arrived = uploads.once(here, server, tool, files.tree(here.folder("files"), 25))
         assert arrived == 25
         assert server.ask("PROPFIND", "", Depth="1").text.count("<d:response>") == 1, "what was made is removed"
+        trash = f"{server.url}/remote.php/dav/trashbin/{server.user}/trash"
+        assert server.ask_at("PROPFIND", trash, Depth="1").text.count("<d:response>") == 1, "for ever"
     assert items_moved(found) == (45 if tool.ours else 0)
 
 

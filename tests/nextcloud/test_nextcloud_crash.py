@@ -12,7 +12,7 @@ from liberate_nextcloud.connectors import nextcloud
 from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.standin import NextcloudStandin
-from nextcloud_kit import APP_SECRET, CHUNK, MODIFIED
+from nextcloud_kit import APP_SECRET, CHUNK, MODIFIED, Somebody
 from pydantic import SecretStr
 
 import liberate
@@ -78,3 +78,28 @@ def test_a_job_that_dies_at_any_step_is_set_right_by_the_next_run(
     )
     assert {"before POST", "after POST", "after MKCOL"} <= set(taken)
     assert ("after MOVE" in taken) == bool(large)
+
+
+@pytest.mark.parametrize("large", [0, 11 << 20], ids=["by PUT", "in pieces"])
+def test_what_somebody_wrote_with_our_time_and_size_is_not_replaced(
+    tmp_path: Path, standin: NextcloudStandin, owner: Somebody, large: int
+) -> None:
+    """A Nextcloud on a local disk keeps the ETag of a file whose time stays, so only the bytes tell."""
+    made = Shelf()
+    there = made.collection(kind=Kind.FILE)
+    ours, hers, later = (bytes([letter]) * (large or 3) for letter in b"ohl")
+    made.file(there, "a", "a.txt", ours, modified=MODIFIED)
+    moving = plan(
+        tmp_path / "job",
+        connector("source", source=lambda _account: MemoryFileSource(made)),
+        nextcloud,
+        destination_settings=NextcloudSettings(url=standin.url, appapi_secret=SecretStr(APP_SECRET), chunk_size=CHUNK),
+        people=[("", "anna")],
+    )
+    liberate.migrate(moving, workers=1)
+    before = standin.tree("anna")["/a.txt"].etag
+    assert owner.ask("PUT", "a.txt", hers, **{"X-OC-Mtime": f"{MODIFIED.timestamp():.0f}"}).status_code == 204
+    assert standin.tree("anna")["/a.txt"].etag == before, "the stand-in is as blind as the server"
+    made.file(there, "a", "a.txt", later, modified=MODIFIED)
+    liberate.migrate(moving, workers=1)
+    assert {path: standin.read("anna", path) for path in standin.tree("anna")} == {"/a.txt": hers, "/a (2).txt": later}
