@@ -11,6 +11,7 @@ from dataclasses import dataclass
 QUOTE = "\u201b"  # ‛ stands before a character that is meant literally although it is a stand-in
 _FULL_WIDTH = 0xFEE0  # "!" to "~" have full-width twins at this distance (U+FF01 to U+FF5E)
 _SPACE, _SYMBOL_SPACE = " ", "\u2420"  # ␠
+_DIGITS = "0123456789ABCDEF"
 _CONTROLS = 0x2400  # ␀ and so on: pictures of the control characters
 
 
@@ -110,6 +111,8 @@ def _other_ending(name: str, rules: Rules) -> str:
     """`name` with the first character of each ending that is not allowed replaced, until it ends otherwise."""
     while found := next((end for end in rules.endings if name[-len(end) :].casefold() == end), None):
         at = len(name) - len(found)
+        if len(found) == 2 and name[at - 1 : at] == QUOTE:
+            at += 1  # of a byte in hex it is the second digit that decode knows by its twin
         name = name[:at] + _stand_in(name[at]) + name[at + 1 :]
     return name
 
@@ -123,7 +126,7 @@ def decode(name: str) -> str:
         if char == QUOTE and at + 1 < len(name):
             raw = bytearray()
             while name[at : at + 1] == QUOTE and _hex(name[at + 1 : at + 3]):
-                raw.append(int(name[at + 1 : at + 3], 16))
+                raw.append(int(unicodedata.normalize("NFKC", name[at + 1 : at + 3]), 16))
                 at += 3
             if raw:
                 out.append(raw.decode("utf-8", "surrogatepass"))
@@ -138,7 +141,8 @@ def decode(name: str) -> str:
 
 
 def _hex(text: str) -> bool:
-    return len(text) == 2 and all(c in "0123456789ABCDEF" for c in text)
+    """Two digits; a full-width second one kept a name from an ending that is not allowed."""
+    return len(text) == 2 and text[0] in _DIGITS and (_original(text[1]) or text[1]) in _DIGITS
 
 
 def shorten(name: str, rules: Rules, tail: str | None = None) -> str:

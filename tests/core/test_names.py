@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from core_kit import Bench
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import liberate
@@ -24,7 +24,7 @@ RULES = [
     Rules(forbidden=frozenset('/\\:*?"<>|'), last=frozenset(". "), first=frozenset(" "), caseless=True),
     Rules(forbidden=frozenset("/%*."), first=frozenset("~#-"), reserved=frozenset({"con", "nul", "."})),
     Rules(forbidden=frozenset("/"), max_bytes=40),
-    Rules(basenames=frozenset({"a", "con"}), endings=frozenset({".part", ".", " ", "b"})),
+    Rules(basenames=frozenset({"a", "con"}), endings=frozenset({".part", ".", " ", "b", "8c"})),
 ]
 NAMES = st.text(max_size=60) | st.text("aAbB .%/*~‛／Ａé́\x00ÅÅ", max_size=20)
 
@@ -51,6 +51,8 @@ def test_every_name_is_made_legal(name: str, rules: Rules) -> None:
 
 
 @given(NAMES, st.sampled_from(RULES))
+@example("\U00057c4b", RULES[-1])  # its bytes in hex end with an ending that is not allowed
+@example("\U00057c4c", RULES[-1])
 def test_a_name_that_was_not_shortened_is_given_back(name: str, rules: Rules) -> None:
     made = encode(name, rules)
     if name and "~" not in made[-9:]:
