@@ -15,6 +15,7 @@ from liberate.errors import ItemError
 from liberate_slack.archive import Archive
 from liberate_slack.convert import micros, stamp
 from liberate_slack.json_array import BrokenJson, elements
+from liberate_slack.listing import Found
 
 LARGE = 1 << 19  # bytes of a day file from which on its messages are on disk and not in memory
 _HELD = 2 << 20  # bytes of day files held in memory; as Python's objects they are some eight times larger
@@ -104,16 +105,6 @@ class Days:
             if isinstance(one, _Spooled):
                 one.close()
         self._held.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A message where it was found."""
-
-    entry: int  # number in the archive
-    position: int  # in its day file
-    micros: int  # -1: it has no time
-    value: Any
 
 
 @dataclass(slots=True)

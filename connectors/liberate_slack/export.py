@@ -11,17 +11,16 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from liberate.chat import Author, RoomKind
 from liberate.errors import AccountError, ItemError
 from liberate_slack import people
 from liberate_slack.archive import Archive, Limits
-from liberate_slack.convert import stamp
+from liberate_slack.conversations import Conversation, used
 from liberate_slack.json_array import BrokenJson, elements
-from liberate_slack.letters import clean, clean_deep, dicts_of, list_of, members_of
+from liberate_slack.letters import clean, clean_deep, members_of
 
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\.json")
 _ROOMS: dict[str, RoomKind] = {
@@ -34,42 +33,6 @@ _PEOPLE = ("users.json", "org_users.json")
 _BESIDE = ("canvases.json", "lists.json")
 _NAME = re.compile(r"(.+?) Slack export ", re.IGNORECASE)
 _ID = re.compile(r"[CDG][A-Z0-9]{6,}")
-
-
-@dataclass(slots=True)
-class Conversation:
-    """A channel, group or direct message."""
-
-    id: str
-    name: str
-    kind: RoomKind
-    folders: list[str]
-    raw: dict[str, Any] = field(repr=False)  # its line in channels.json
-    team: str = ""  # folder of the workspace it is in, in an export of an organisation
-
-    @property
-    def members(self) -> tuple[str, ...]:
-        """Ids of its members; empty where the export does not say."""
-        return tuple(dict.fromkeys(clean(one) for one in list_of(self.raw.get("members")) if clean(one)))
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was made."""
-        value = self.raw.get("created")
-        if not isinstance(value, int) or not 0 < value < 1 << 33:
-            return None
-        return datetime.fromtimestamp(value, UTC)
-
-    @property
-    def pins(self) -> tuple[str, ...]:
-        """The `ts` of pinned messages, those pinned first first."""
-        pins = [one for one in dicts_of(self.raw.get("pins")) if stamp(one.get("id"))]
-        pins.sort(key=lambda one: one["created"] if isinstance(one.get("created"), int) else 0)
-        return tuple(dict.fromkeys(stamp(one["id"]) for one in pins))
-
-    def says(self, what: Literal["topic", "purpose"]) -> str:
-        """Its topic or purpose."""
-        return clean(members_of(self.raw.get(what)).get("value"))
 
 
 @dataclass(slots=True)
@@ -231,8 +194,7 @@ class Export:
                     kind = RoomKind.PRIVATE
                 if kind in (RoomKind.GROUP, RoomKind.DIRECT):
                     name = ""
-                slim = {key: value for key, value in raw.items() if key in _USED}
-                made[id_] = Conversation(id_, name, kind, folders, slim, team)
+                made[id_] = Conversation(id_, name, kind, folders, used(raw), team)
         for folder in sorted(self._folders):
             if folder in claimed or not folder.startswith(self._base):
                 continue
@@ -296,6 +258,3 @@ class Export:
     def local_entry(self, id_: str) -> int | None:
         """The entry with the bytes of Slack's file of this id."""
         return self._files.get(id_)
-
-
-_USED = frozenset({"id", "name", "created", "creator", "is_archived", "members", "topic", "purpose", "pins"})

@@ -5,17 +5,27 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from liberate.chat import Message
 from liberate_slack.convert import Room, is_said, micros, raw_files, stamp
-from liberate_slack.days import Found, Order
 from liberate_slack.files import external, file_id
 from liberate_slack.letters import clean
 from liberate_slack.names import message_id
 
 _USUAL = re.compile(r"[0-9]{10}\.[0-9]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message where it was found."""
+
+    entry: int  # number in the archive; 0 where there is none
+    position: int  # in its day file, or in the order in which Slack told it
+    micros: int  # -1: it has no time
+    value: Any
 
 
 class Listing:
@@ -59,10 +69,10 @@ class Listing:
             )
 
 
-def groups(order: Order) -> Iterator[list[Found]]:
+def groups(ordered: Iterable[Found]) -> Iterator[list[Found]]:
     """Messages of the same time together: they may be the same message twice."""
     group: list[Found] = []
-    for found in order.from_(0):
+    for found in ordered:
         if group and (found.micros != group[0].micros or found.micros < 0):
             yield group
             group = []

@@ -3,56 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from liberate import chat
-from liberate.chat import Author, Message, RoomKind, Workspace
+from liberate.chat import Author, Workspace
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Skipped
 from liberate.errors import AccountError, ItemError
 from liberate.settings import SecretRef
 from liberate_slack.archive import Limits
-from liberate_slack.convert import (
-    NotSaid,
-    Room,
-    convert,
-    facts,
-    micros,
-    raw_files,
-    stamp,
-)
-from liberate_slack.days import Days, Found, Order
+from liberate_slack.conversations import Conversation
+from liberate_slack.convert import NotSaid, Room, micros, raw_files, stamp
+from liberate_slack.days import Days, Order
 from liberate_slack.download import Downloads
 from liberate_slack.emoji import Emojis
-from liberate_slack.export import Conversation, Export
-from liberate_slack.files import Stored, address, external, file_id, stored, why_not
+from liberate_slack.export import Export
+from liberate_slack.files import Stored, address, external, stored, why_not
 from liberate_slack.letters import clean
-from liberate_slack.listing import Listing, groups, same
-from liberate_slack.mrkdwn import shown
+from liberate_slack.listing import Found, Listing, groups
 from liberate_slack.names import Names, message_id
+from liberate_slack.said import Said, Teller
 from liberate_slack.settings import SlackExportSettings
 from liberate_slack.speakers import Speakers
 
 _FORM = 1  # of our conversion; raised when the same export is to be listed anew
-_NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
 _STEP = 5000  # messages between two cursors
-_BODIES = 4 << 20  # bytes of messages that were listed and not yet read
-_EACH = 300  # bytes that remembering one costs besides
-_FILES = 10_000  # files that were listed and not yet read
 _WITNESSES = 3  # other files that are asked for, to know whether a token is refused or one file
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """A message, and what it was made of."""
-
-    raw: dict[str, Any]
-    message: Message
-    body: bytes
-    version: str
 
 
 class SlackExportSource:
@@ -65,9 +44,7 @@ class SlackExportSource:
         self._days = Days(self._export.archive)
         self._speakers = Speakers(self._export, self._days)
         self._order: tuple[str, Order] | None = None
-        self._bodies: OrderedDict[str, bytes] = OrderedDict()
-        self._bytes = 0
-        self._stored: OrderedDict[str, Stored] = OrderedDict()
+        self._teller = Teller(self._skipped, self._speakers.learn, self._with_local_size)
         self._downloads: Downloads | None = None
         self._names = Names(
             {one.id: one.name for one in self._export.people.values()},
@@ -93,7 +70,7 @@ class SlackExportSource:
     def collections(self) -> Iterator[Collection]:
         """The conversations, in the order of the export's lists."""
         for one in self._export.conversations.values():
-            yield Collection(one.id, (self._shown(one),), Kind.CHAT, ordered=True)
+            yield Collection(one.id, (one.shown(self._names),), Kind.CHAT, ordered=True)
 
     def items(self, collection: Collection, since: Cursor | None) -> Iterator[Listed]:
         """The conversation's messages, oldest first, each behind the files that it names for the first time."""
@@ -107,12 +84,12 @@ class SlackExportSource:
         if begin == 0:
             yield from self._broken(conversation)
         at = 0
-        for group in groups(order):
+        for group in groups(order.from_(0)):
             if at < begin:
                 listing.pass_over(group)
                 at += len(group)
                 continue
-            yield from self._listed(listing, group)
+            yield from self._teller.listed(listing, group)
             before, at = at, at + len(group)
             if before // _STEP != at // _STEP and at < len(order):
                 yield self._cursor(str(at))
@@ -163,75 +140,9 @@ class SlackExportSource:
                     "Its messages up to there are moved. Download the export again, or mend the file.",
                 )
 
-    def _listed(self, listing: Listing, group: Sequence[Found]) -> Iterator[Listed]:
-        room = listing.room
-        for one in self._said(room, group, listing):
-            if isinstance(one, Skipped):
-                yield one
-                continue
-            self._speakers.learn(one.raw)
-            refs = []
-            if one.message.thread and listing.has(one.message.thread):
-                refs.append(one.message.thread)
-            for raw in raw_files(one.raw):
-                id_ = file_id(room.id, clean(raw.get("id")))
-                if not any(file.id == id_ for file in one.message.files):
-                    continue
-                refs.append(id_)
-                if id_ not in listing.files:
-                    listing.files.add(id_)
-                    yield self._file_item(id_, raw)
-            self._hold(one.message.id, one.body)
-            told = facts(one.raw, one.message, room)
-            yield Item(
-                one.message.id,
-                Kind.CHAT,
-                one.version,
-                modified=one.message.time,
-                refs=tuple(dict.fromkeys(refs)),
-                facts=told,
-                facts_version=told.dump(),
-            )
-
-    def _file_item(self, id_: str, raw: dict[str, Any]) -> Item:
-        file = self._with_local_size(stored(raw))
-        self._stored[id_] = file
-        while len(self._stored) > _FILES:
-            self._stored.popitem(last=False)
-        return Item(id_, Kind.FILE, file.version, file.name, file.size)
-
     def _with_local_size(self, file: Stored) -> Stored:
         entry = self._export.local_entry(file.id)
         return file if entry is None else replace(file, size=self._export.archive.size(entry))
-
-    def _said(self, room: Room, group: Sequence[Found], listing: Listing | None = None) -> Iterator[_Said | Skipped]:
-        """What messages of one time say: equal ones once, others of the same `ts` under ids of their own."""
-        said: list[_Said] = []
-        for found in group:
-            raw = found.value
-            if not isinstance(raw, dict):
-                if raw:
-                    yield self._skipped(room, found, _NO_MESSAGE)
-                continue
-            made = convert(raw, room)
-            if isinstance(made, NotSaid):
-                yield self._skipped(room, found, made)
-                continue
-            twin = next((at for at, one in enumerate(said) if same(one.message, made)), None)
-            if twin is None:
-                said.append(_Said(raw, made, b"", ""))
-            elif made.broadcast and not said[twin].message.broadcast:
-                said[twin] = _Said(raw, made, b"", "")
-        seen: dict[str, int] = {}
-        for one in said:
-            number = seen[one.message.id] = seen.get(one.message.id, 0) + 1
-            message = one.message if number == 1 else replace(one.message, id=f"{one.message.id}~{number}")
-            body = message.dump()
-            bare = replace(message, reactions=()).dump() if message.reactions else body
-            version = hashlib.sha256(bare).hexdigest()[:16]
-            if listing is not None:
-                listing.said(message.id)
-            yield _Said(one.raw, message, body, version)
 
     def _skipped(self, room: Room, found: Found, why: NotSaid) -> Skipped:
         ts = stamp(found.value.get("ts")) if isinstance(found.value, dict) else ""
@@ -250,7 +161,7 @@ class SlackExportSource:
         if rest.startswith("file:"):
             yield from self._read_file(room, item.id, rest.removeprefix("file:"), offset)
             return
-        body = self._bodies.get(item.id)
+        body = self._teller.body(item.id)
         if body is None:
             body = self._find(room, item.id, rest.partition("~")[0])
         if body[offset:]:
@@ -260,25 +171,18 @@ class SlackExportSource:
         conversation = self._conversation(room)
         time = micros(ts)
         group = [] if time is None else self._ordered(conversation).at(time)
-        for one in self._said(self._room(conversation), group):
-            if isinstance(one, _Said) and one.message.id == id_:
+        for one in self._teller.said(self._room(conversation), group):
+            if isinstance(one, Said) and one.message.id == id_:
                 return one.body
         raise ItemError("gone", "The export no longer has this message.")
-
-    def _hold(self, id_: str, body: bytes) -> None:
-        old = self._bodies.pop(id_, b"")
-        self._bodies[id_] = body
-        self._bytes += len(body) + _EACH - (len(old) + _EACH if old else 0)
-        while self._bytes > _BODIES and len(self._bodies) > 1:
-            self._bytes -= len(self._bodies.popitem(last=False)[1]) + _EACH
 
     def _read_file(self, room: str, id_: str, slack_id: str, offset: int) -> Iterator[bytes]:
         entry = self._export.local_entry(slack_id)
         if entry is not None:
             yield from self._export.archive.read(entry, offset)
             return
-        file = self._stored.get(id_)
-        others = [one for key, one in list(self._stored.items())[-20:] if key != id_]
+        file = self._teller.file(id_)
+        others = self._teller.others(id_)
         if file is None:
             found = self._search_files(room, slack_id)
             file = next((one for one in found if one.id == slack_id), None)
@@ -326,19 +230,10 @@ class SlackExportSource:
         """See HasRooms. Where the export names no members, they are those who said something."""
         one = self._conversation(collection.id)
         members = one.members or tuple(sorted(self._speakers.in_(one)))
-        return chat.Room(
-            one.id,
-            "" if one.kind in (RoomKind.GROUP, RoomKind.DIRECT) else one.name,
-            one.kind,
-            Workspace(self._export.home or one.team, self._settings.workspace or one.team or self._export.workspace),
-            shown(one.says("topic"), self._names),
-            shown(one.says("purpose"), self._names),
-            one.raw.get("is_archived") is True,
-            one.created,
-            clean(one.raw.get("creator")),
-            members,
-            tuple(message_id(one.id, ts) for ts in one.pins),
+        workspace = Workspace(
+            self._export.home or one.team, self._settings.workspace or one.team or self._export.workspace
         )
+        return one.room(workspace, self._names, members)
 
     def author(self, id_: str) -> Author:
         """See Cast."""
@@ -355,13 +250,6 @@ class SlackExportSource:
                 "Name the export that this job began with, or a later one of the same workspace.",
             )
         return found
-
-    def _shown(self, one: Conversation) -> str:
-        """What a conversation is called in lists: its name, or who talks there."""
-        if one.name and one.kind not in (RoomKind.GROUP, RoomKind.DIRECT):
-            return one.name
-        names = [self._names.users.get(member, member) for member in one.members]
-        return ", ".join(names) or one.name or one.id
 
     def _room(self, conversation: Conversation) -> Room:
         return Room(

@@ -9,8 +9,9 @@ from typing import Any
 from liberate.chat import Author
 from liberate.errors import ItemError
 from liberate_slack import people
+from liberate_slack.conversations import Conversation
 from liberate_slack.days import Days
-from liberate_slack.export import Conversation, Export
+from liberate_slack.export import Export
 
 _NOT_PEOPLE = frozenset({b"USLACKBOT", b"U00", b"U00000000"})
 _USER = re.compile(rb'"user"\s*:\s*"([A-Z0-9]+)"')
