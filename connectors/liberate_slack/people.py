@@ -33,6 +33,12 @@ def author(user: dict[str, Any]) -> Author:
     return Author(id_, name, full, clean(profile.get("email")), kind, user.get("deleted") is True)
 
 
+def at_home(user: dict[str, Any], home: str) -> bool:
+    """Whether somebody belongs to the workspace of this id, or to its organisation."""
+    team = clean(user.get("team_id"))
+    return not team or team == home or bool(user.get("enterprise_user"))
+
+
 def stranger(message: dict[str, Any]) -> Author | None:
     """What a message says of an author whom users.json lacks: somebody of another workspace, as a rule."""
     id_ = clean(message.get("user"))

@@ -276,7 +276,7 @@ FILES: list[tuple[dict[str, Any], File]] = [
     ({**HOSTED, "name": None, "title": None}, File(f"{ROOM}/file:F1", "a.png", "image/png", 5)),
     ({**HOSTED, "name": "", "title": "T"}, File(f"{ROOM}/file:F1", "T", "image/png", 5)),
     ({**HOSTED, "url_private": URL}, File("", "a.png", "image/png", 5, why="The export's link to it holds no token.")),
-    ({**HOSTED, "url_private": None}, File("", "a.png", "image/png", 5, why="The export has no address for it.")),
+    ({**HOSTED, "url_private": None}, File("", "a.png", "image/png", 5, why="Slack gives no address for it.")),
     ({"id": "F1", "mode": "tombstone"}, File("", "F1", why="It was deleted in Slack.")),
     ({"id": "F1", "mode": "hidden_by_limit", "name": "a"},
      File("", "a", why="Slack hides it, as the workspace's plan does not reach back so far.")),
@@ -290,7 +290,7 @@ FILES: list[tuple[dict[str, Any], File]] = [
     ({"id": "F1", "mode": "external", "url_private": "https://dropbox.example/1", "name": "b"},
      File("", "b", url="https://dropbox.example/1")),
     ({**HOSTED, "mode": "quip", "filetype": "quip"}, File(f"{ROOM}/file:F1", "a.png", "image/png", 5)),
-    ({}, File("", "file", why="The export has no address for it.")),
+    ({}, File("", "file", why="Slack gives no address for it.")),
 ]  # fmt: skip
 
 
