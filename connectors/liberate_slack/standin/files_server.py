@@ -26,6 +26,7 @@ class FileServer:
         self.tokens = set(tokens)
         self.files: dict[str, bytes] = {}
         self.kinds: dict[str, str] = {}  # media types, by id
+        self.public: dict[str, bytes] = {}  # pictures that need no token, by path
         self.moods: dict[str, Mood] = {}
         self.requests: list[tuple[str, Mapping[str, str]]] = []  # path with query, and headers
         self.url = ""
@@ -74,7 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
         mood = owner.moods.get(id_, owner.moods.get("*", ""))
         bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
         given = {*parse_qs(parts.query).get("token", ()), *parse_qs(parts.query).get("t", ()), bearer}
-        if mood in ("403", "404", "429", "500"):
+        if parts.path in owner.public:
+            self._file(owner.public[parts.path], "image/png", "")
+        elif mood in ("403", "404", "429", "500"):
             self._answer(int(mood), b"", {"Retry-After": "7"} if mood == "429" else {})
         elif mood == "redirect-login":
             self._answer(302, b"", {"Location": f"{owner.url}/?redir=%2Ffiles-pri"})

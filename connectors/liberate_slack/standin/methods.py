@@ -51,6 +51,7 @@ class Methods:
         self._limits = limits
         self._url = url
         self.newest = False
+        self.hides_before = ""  # the `ts` up to which the Free plan shows nothing
         self.last_cursor: Literal["missing", "empty"] = "empty"  # both are met where there is no next page
         self._by_name: dict[str, Callable[[Token, Form], Answer]] = {
             "auth.test": self._auth, "team.info": self._team, "users.list": self._users, "users.info": self._user,
@@ -182,6 +183,9 @@ class Methods:
         oldest, latest, inclusive = _window(form)
         limit = self._limits.page("conversations.history", _limit(form, 100))
         ordered = _within(self.workspace.timeline(id_), oldest, latest, inclusive)
+        limited: Answer = {}
+        if self.hides_before:
+            ordered, limited = _within(ordered, self.hides_before, "", True), {"is_limited": True}
         cursor = form.get("cursor", "")
         if cursor:
             until = _decoded(cursor, "next_ts")
@@ -197,6 +201,7 @@ class Methods:
             "pin_count": len(self.workspace.pins.get(id_, {})),
             "channel_actions_ts": None,
             "channel_actions_count": 0,
+            **limited,
         }
         if more and not from_oldest:
             answer["response_metadata"] = {"next_cursor": _encoded("next_ts", ordered[len(ordered) - limit - 1])}
