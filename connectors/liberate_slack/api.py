@@ -101,9 +101,9 @@ class SlackSource:
         finally:
             timeline.close()
         yield from self._last_words(conversation, listing, timeline)
-        begin = timeline.begin
         for at, thread in lost.items():
-            if thread == 0 or thread > begin or thread in timeline.asked:
+            looked = thread == 0 or thread > timeline.begin or thread in timeline.asked
+            if looked and at > timeline.fresh:
                 yield Gone(message_id(conversation.id, f"{at // 1_000_000}.{at % 1_000_000:06d}"))
         until = max(timeline.last, reached.until if reached is not None else 0)
         look = until - self._window

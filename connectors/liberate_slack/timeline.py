@@ -66,7 +66,7 @@ class Timeline:
         self._client = client
         self._channel = channel
         self.begin = begin
-        self._fresh = fresh
+        self.fresh = fresh
         self._given = threads
         self._root = root
         self._spool = Spool()
@@ -163,7 +163,7 @@ class Timeline:
         if stamp(raw.get("thread_ts")) != stamp(raw.get("ts")) or found.micros <= self.begin:
             return
         latest = micros(stamp(raw.get("latest_reply")))
-        if raw.get("reply_count") == 0 or (latest is not None and latest <= self._fresh):
+        if raw.get("reply_count") == 0 or (latest is not None and latest <= self.fresh):
             return
         self._read(found.micros, stamp(raw.get("ts")), latest)
 
@@ -174,7 +174,7 @@ class Timeline:
             self._read(thread, _ts(thread), None)
 
     def _read(self, thread: int, ts: str, latest: int | None) -> None:
-        oldest = _ts(self._fresh) if self._fresh >= thread else None
+        oldest = _ts(self.fresh) if self.fresh >= thread else None
         params: dict[str, Any] = {"oldest": oldest}
         while True:
             answer = self._client.messages(
@@ -192,7 +192,7 @@ class Timeline:
                     if thread <= self.begin:
                         self._root(raw)
                         latest = micros(stamp(raw.get("latest_reply"))) or latest
-                elif at is not None and at > self._fresh:
+                elif at is not None and at > self.fresh:
                     replies.append(raw)
                     latest = max(latest or 0, at)
             self._spool.add(replies)

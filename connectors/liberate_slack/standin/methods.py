@@ -51,6 +51,8 @@ class Methods:
         self._limits = limits
         self._url = url
         self.newest = False
+        self.no_cursors = False  # pages of messages name none, although there are more
+        self.stuck = False  # history gives the same messages whatever is asked for
         self.hides_before = ""  # the `ts` up to which the Free plan shows nothing
         self.last_cursor: Literal["missing", "empty"] = "empty"  # both are met where there is no next page
         self._by_name: dict[str, Callable[[Token, Form], Answer]] = {
@@ -181,6 +183,8 @@ class Methods:
     def _history(self, token: Token, form: Form) -> Answer:
         id_ = self._room(token, form, "history")
         oldest, latest, inclusive = _window(form)
+        if self.stuck and not latest:
+            oldest = "1.000000"
         limit = self._limits.page("conversations.history", _limit(form, 100))
         ordered = _within(self.workspace.timeline(id_), oldest, latest, inclusive)
         limited: Answer = {}
@@ -203,7 +207,7 @@ class Methods:
             "channel_actions_count": 0,
             **limited,
         }
-        if more and not from_oldest:
+        if more and not from_oldest and not self.no_cursors:
             answer["response_metadata"] = {"next_cursor": _encoded("next_ts", ordered[len(ordered) - limit - 1])}
         return answer
 
@@ -227,7 +231,7 @@ class Methods:
             "messages": [self.workspace.shown(id_, ts, threads) for ts in page],
             "has_more": len(listed) > len(page),
         }
-        if answer["has_more"]:
+        if answer["has_more"] and not self.no_cursors:
             answer["response_metadata"] = {"next_cursor": _encoded("next_ts", page[-1])}
         return answer
 
