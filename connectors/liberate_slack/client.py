@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from liberate.errors import TransientError
 from liberate_slack import problems
 from liberate_slack.letters import dicts_of, members_of
-from liberate_slack.pace import FEW, SLOWED, Pacer
+from liberate_slack.pace import FEW, Pacer
 from liberate_slack.problems import Failure, failure
 from liberate_slack.settings import SlackSettings
 
@@ -143,15 +143,20 @@ class Client:
         """One page of messages. `limit` is ours."""
         asked = self.page
         answer = self.call(method, expect, limit=asked, **params)
-        if not isinstance(answer, Failure) and method in SLOWED:
-            self.pacer.gave(method, asked, len(dicts_of(answer.get("messages"))), more=answer.get("has_more") is True)
+        if not isinstance(answer, Failure):
+            _holds(answer, "messages", method)
+            self.pacer.gave(method, asked, len(dicts_of(answer["messages"])), more=answer.get("has_more") is True)
         return answer
 
-    def pages(self, method: str, **params: Any) -> Iterator[Answer]:
-        """Each page of a list. A cursor that is missing or "" ends it."""
+    def pages(self, method: str, name: str, expect: Container[str] = (), **params: Any) -> Iterator[Answer | Failure]:
+        """Each page of the list called `name`. A cursor that is missing or "" ends it, and so does a failure."""
         cursor: str | None = None
         while True:
-            answer = self.ask(method, cursor=cursor, **params)
+            answer = self.call(method, expect, cursor=cursor, **params)
+            if isinstance(answer, Failure):
+                yield answer
+                return
+            _holds(answer, name, method)
             yield answer
             following = next_cursor(answer)
             if not following:
@@ -159,6 +164,12 @@ class Client:
             if following == cursor:
                 raise TransientError(f"Slack goes round in circles ({method}).")
             cursor = following
+
+
+def _holds(answer: Answer, name: str, method: str) -> None:
+    """An answer without its list says nothing: never that there is nothing."""
+    if not isinstance(answer.get(name), list):
+        raise TransientError(f"Slack's answer lacks what was asked for ({method}).")
 
 
 def next_cursor(answer: Answer) -> str:

@@ -119,16 +119,15 @@ class Team:
         return tuple(sorted(own))
 
     def _read_people(self, client: Client, known: _Known) -> None:
-        for page in client.pages("users.list", limit=_LIST):
-            for user in dicts_of(page.get("members")):
-                made = self._person(user, known)
-                if not made.id:
-                    continue
-                known.people[made.id] = made
-                known.handles[clean(user.get("name"))] = made.id
-                bot = clean(members_of(user.get("profile")).get("bot_id"))
-                if made.kind == "program" and bot:
-                    known.programs[bot] = made.id
+        for user in _listed(client, "users.list", "members"):
+            made = self._person(user, known)
+            if not made.id:
+                continue
+            known.people[made.id] = made
+            known.handles[clean(user.get("name"))] = made.id
+            bot = clean(members_of(user.get("profile")).get("bot_id"))
+            if made.kind == "program" and bot:
+                known.programs[bot] = made.id
 
     @staticmethod
     def _person(user: dict[str, Any], known: _Known) -> Author:
@@ -146,10 +145,9 @@ class Team:
         wanted = [kind for kind in _KINDS if kind.value in self._settings.conversations]
         types = ",".join(_KINDS[kind][0] for kind in wanted)
         found: list[Conversation] = []
-        for page in client.pages("conversations.list", types=types, exclude_archived=False, limit=_LIST):
-            for raw in dicts_of(page.get("channels")):
-                if one := _conversation(raw, known):
-                    found.append(one)
+        for raw in _listed(client, "conversations.list", "channels", types=types, exclude_archived=False):
+            if one := _conversation(raw, known):
+                found.append(one)
         found.sort(key=lambda one: wanted.index(one.kind) if one.kind in wanted else len(wanted))
         yield from found
 
@@ -181,15 +179,12 @@ class Team:
     def members(self, client: Client, one: Conversation) -> tuple[str, ...]:
         """Ids of those who are in a conversation; those we know of, where Slack does not say."""
         found: dict[str, None] = {}
-        cursor: str | None = None
-        while True:
-            answer = client.call("conversations.members", problems.NO_ROOM, channel=one.id, limit=_LIST, cursor=cursor)
-            if isinstance(answer, Failure):
+        pages = client.pages("conversations.members", "members", problems.NO_ROOM, channel=one.id, limit=_LIST)
+        for page in pages:
+            if isinstance(page, Failure):
                 return one.members
-            found |= dict.fromkeys(clean(id_) for id_ in list_of(answer.get("members")) if clean(id_))
-            cursor = clean(members_of(answer.get("response_metadata")).get("next_cursor"))
-            if not cursor:
-                return tuple(found)
+            found |= dict.fromkeys(clean(id_) for id_ in list_of(page["members"]) if clean(id_))
+        return tuple(found)
 
     @staticmethod
     def pins(client: Client, one: Conversation) -> list[dict[str, Any]]:
@@ -211,6 +206,12 @@ class Team:
 
 
 _UNKNOWN = frozenset({"user_not_found", "user_not_visible", "users_not_found", "bot_not_found", "invalid_users"})
+
+
+def _listed(client: Client, method: str, name: str, **params: Any) -> Iterator[dict[str, Any]]:
+    for page in client.pages(method, name, limit=_LIST, **params):
+        if not isinstance(page, Failure):
+            yield from dicts_of(page[name])
 
 
 def _conversation(raw: dict[str, Any], known: _Known) -> Conversation | None:

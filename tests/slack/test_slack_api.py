@@ -82,7 +82,7 @@ class TestSlackSource(SourceContract):
 
     @pytest.fixture
     def many(self) -> Iterator[SlackStandin]:
-        with SlackStandin(Shape(plain=True, layout="public", channels=1, messages=6_000)) as standin:
+        with SlackStandin(Shape(plain=True, layout="public", channels=1, messages=3_000)) as standin:
             yield standin
 
     @pytest.fixture
@@ -91,7 +91,7 @@ class TestSlackSource(SourceContract):
             assert slack.source is not None
             return slack.source(settings(many), Account(""))
 
-        return open_, 6_000
+        return open_, 3_000
 
 
 # The same by either door --------------------------------------------------------------------------

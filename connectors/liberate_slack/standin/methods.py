@@ -53,6 +53,9 @@ class Methods:
         self.newest = False
         self.no_cursors = False  # pages of messages name none, although there are more
         self.stuck = False  # history gives the same messages whatever is asked for
+        self.circles = False  # every page of a list names the same cursor
+        self.instead: dict[str, Any] = {}  # what history gives in the place of a message, by its `ts`
+        self.odd: Answer = {}  # members of history's answer that are something else
         self.hides_before = ""  # the `ts` up to which the Free plan shows nothing
         self.last_cursor: Literal["missing", "empty"] = "empty"  # both are met where there is no next page
         self._by_name: dict[str, Callable[[Token, Form], Answer]] = {
@@ -200,13 +203,14 @@ class Methods:
         more = len(ordered) > len(page)
         threads = self.workspace.threads(id_)
         answer: Answer = {
-            "messages": [self.workspace.shown(id_, ts, threads) for ts in reversed(page)],
+            "messages": [self.instead.get(ts, self.workspace.shown(id_, ts, threads)) for ts in reversed(page)],
             "has_more": more,
             "pin_count": len(self.workspace.pins.get(id_, {})),
             "channel_actions_ts": None,
             "channel_actions_count": 0,
             **limited,
         }
+        answer |= self.odd
         if more and not from_oldest and not self.no_cursors:
             answer["response_metadata"] = {"next_cursor": _encoded("next_ts", ordered[len(ordered) - limit - 1])}
         return answer
@@ -239,6 +243,8 @@ class Methods:
 
     def _page(self, name: str, listed: Sequence[Any], form: Form) -> Answer:
         limit = _limit(form, 100)
+        if self.circles:
+            return {name: list(listed[:limit]), "response_metadata": {"next_cursor": _encoded("offset", "0")}}
         begin = int(_decoded(form["cursor"], "offset")) if form.get("cursor") else 0
         answer: Answer = {name: list(listed[begin : begin + limit])}
         if begin + limit < len(listed):
