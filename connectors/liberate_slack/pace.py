@@ -82,8 +82,8 @@ class Pacer:
                 one = self._method(method)
                 wait = max(0.0, one.hold - now)
                 if self._published and not booked:
-                    one.left = min(one.most, one.left + (now - one.filled) * one.rate)
-                    one.filled = now
+                    one.left = min(one.most, one.left + max(0.0, now - one.filled) * one.rate)
+                    one.filled = max(one.filled, now)
                     # Booked at once, so that waiting threads queue up and none is overtaken for ever.
                     one.left -= 1
                     wait = max(wait, -one.left / one.rate)
@@ -108,6 +108,7 @@ class Pacer:
             if now >= one.hold:  # one refusal of a crowd that was on its way together
                 one.refusals += 1
             one.hold = max(one.hold, now + retry_after)
+            one.left, one.filled = min(one.left, 1.0), one.hold  # what may go at once, may go once then
 
     def went_well(self, method: str) -> None:
         """A call was answered."""
@@ -129,7 +130,7 @@ class Pacer:
 
     def _slow_down(self, name: str, one: _Method) -> None:
         if name in SLOWED:
-            one.rate, one.most, one.left, one.filled = 1 / 60, 1.0, min(one.left, 1.0), self._clock()
+            one.rate, one.most, one.left = 1 / 60, 1.0, min(one.left, 1.0)
 
 
 def forecast(messages: int = 1_000_000) -> str:
