@@ -86,7 +86,7 @@ class Pacer:
                     one.filled = max(one.filled, now)
                     # Booked at once, so that waiting threads queue up and none is overtaken for ever.
                     one.left -= 1
-                    wait = max(wait, -one.left / one.rate)
+                    wait = max(wait, one.filled - now + max(0.0, -one.left / one.rate))
                     if wait > LONGEST_WAIT:
                         one.left += 1
                     booked = True

@@ -120,6 +120,17 @@ def test_one_wait_holds_every_thread(clock: Clock) -> None:
     assert min(went) >= 1030
 
 
+def test_after_a_wait_they_do_not_all_come_at_once(clock: Clock) -> None:
+    pacer = Pacer(clock=clock, sleep=clock.sleep)
+    pacer.refused("conversations.history", 30)
+    at = []
+    for _ in range(6):
+        pacer.turn("conversations.history")
+        at.append(clock())
+    assert at[0] == 1030
+    assert all(after - before > 1 for before, after in pairwise(at))
+
+
 def test_a_refusal_without_a_time_waits_longer_each_time_and_a_success_forgets_that(clock: Clock) -> None:
     pacer = Pacer(published=False, clock=clock, sleep=clock.sleep)
     for _ in range(5):

@@ -14,12 +14,7 @@ from typing import Any
 import pytest
 from liberate_slack.standin import Shape, make_export
 from liberate_slack.standin.said import KINDS
-
-# Members that exports have and Slack's samples of its answers do not (facts: Slack's help, exports of 2026).
-_EXPORTS_ONLY = frozenset({
-    "user_profile", "user_team", "source_team", "pinned_to", "file", "hidden", "previous_message", "message",
-    "deleted_ts", "old_name", "item_type", "room", "name",
-})  # fmt: skip
+from slack_shapes import merge, shape, strange
 
 
 def entries(path: Path) -> Iterator[tuple[str, Any]]:
@@ -32,47 +27,6 @@ def said(path: Path) -> Iterator[dict[str, Any]]:
     for name, value in entries(path):
         if name.rpartition("/")[2].startswith("2026-"):
             yield from value
-
-
-def shape(value: Any) -> dict[str, Any]:
-    """The members of a sample, those of all its elements together."""
-    if isinstance(value, dict):
-        return {name: shape(one) for name, one in value.items()}
-    if isinstance(value, list):
-        out: dict[str, Any] = {}
-        for one in value:
-            merge(out, shape(one))
-        return {"[]": out}
-    return {"type": type(value).__name__}
-
-
-def merge(into: dict[str, Any], other: dict[str, Any]) -> None:
-    for name, one in other.items():
-        if isinstance(one, dict) and isinstance(into.get(name), dict):
-            merge(into[name], one)
-        else:
-            into.setdefault(name, one)
-
-
-def strange(value: Any, known: dict[str, Any], where: str) -> Iterator[str]:
-    """What a value has that the sample has not, or in another type."""
-    if isinstance(value, dict):
-        if "[]" in known or set(known) == {"type"}:
-            yield f"{where} is an object"
-            return
-        for name, one in value.items():
-            if name in known:
-                yield from strange(one, known[name], f"{where}.{name}")
-            elif name not in _EXPORTS_ONLY:
-                yield f"{where}.{name} is not known"
-    elif isinstance(value, list):
-        if "[]" not in known:
-            yield f"{where} is an array"
-            return
-        for one in value:
-            yield from strange(one, known["[]"], f"{where}[]")
-    elif value is not None and known.get("type") != type(value).__name__:
-        yield f"{where} is a {type(value).__name__}, and Slack has {known.get('type', 'something else')}"
 
 
 # Blocks and rich text are unions, of which the samples show each element with the members of one.
