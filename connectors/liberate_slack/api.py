@@ -49,6 +49,7 @@ class SlackSource:
         self._client = Client(settings, token, pacer or shared(token, settings.endpoint))
         self._team = team.shared(settings, token)
         self._teller = Teller(self._left_out, lambda _raw: None)
+        self._seen: team.Known | None = None
         self._downloads: Downloads | None = None
         self._pictures: Downloads | None = None
         self._room: tuple[str, chat.Room] | None = None
@@ -69,9 +70,8 @@ class SlackSource:
 
     def collections(self) -> Iterator[Collection]:
         """The conversations: public, private, of several people, of two."""
-        known = self._team.known(self._client)
-        for one in known.conversations.values():
-            yield Collection(one.id, (one.shown(known.names),), Kind.CHAT, ordered=True)
+        for one in self._known.conversations.values():
+            yield Collection(one.id, (one.shown(self._known.names),), Kind.CHAT, ordered=True)
 
     def items(self, collection: Collection, since: Cursor | None) -> Iterator[Listed]:
         """The conversation's messages, oldest first, each behind the files that it names for the first time.
@@ -190,7 +190,7 @@ class SlackSource:
             yield body[offset:]
 
     def _find(self, room: str, item: Item) -> bytes:
-        conversation = self._team.known(self._client).conversations.get(room)
+        conversation = self._known.conversations.get(room)
         if conversation is None:
             raise ItemError("gone", "Slack no longer shows its conversation.")
         made = self._conversion(conversation)
@@ -239,7 +239,7 @@ class SlackSource:
         yield from self._downloads.read(file, offset, self._teller.others(id_))
 
     def _read_picture(self, id_: str, offset: int) -> Iterator[bytes]:
-        url = self._team.known(self._client).addresses.get(id_)
+        url = self._known.addresses.get(id_)
         if url is None:
             raise ItemError("gone", "The workspace no longer has this picture.")
         if self._pictures is None:
@@ -261,27 +261,32 @@ class SlackSource:
         return self._room[1]
 
     def _describe(self, one: Conversation) -> chat.Room:
-        known = self._team.known(self._client)
         members = self._team.members(self._client, one)
         pins = [] if self._pinned.get(one.id) == 0 else self._team.pins(self._client, one)
         described = replace(one, raw={**one.raw, "pins": pins})
-        room = described.room(known.workspace, known.names, members)
+        room = described.room(self._known.workspace, self._known.names, members)
         return replace(room, bookmarks=self._team.bookmarks(self._client, one))
 
     def author(self, id_: str) -> Author:
         """See Cast."""
-        return self._team.author(self._client, id_)
+        return self._team.author(self._client, self._known, id_)
 
     # Helpers -------------------------------------------------------------------------------------
 
+    @property
+    def _known(self) -> team.Known:
+        if self._seen is None:
+            self._seen = self._team.known(self._client)
+        return self._seen
+
     def _conversation(self, id_: str) -> Conversation:
-        found = self._team.known(self._client).conversations.get(id_)
+        found = self._known.conversations.get(id_)
         if found is None:
             raise team.gone()
         return found
 
     def _conversion(self, one: Conversation) -> Room:
-        names = self._team.known(self._client).names
+        names = self._known.names
         return Room(
             one.id, replace(names, unknown=Counter()), frozenset(), self._why_not, self._settings.deleted == "notice"
         )

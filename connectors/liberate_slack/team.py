@@ -20,7 +20,7 @@ from liberate_slack.names import Names
 from liberate_slack.problems import Failure
 from liberate_slack.settings import SlackSettings
 
-FRESH = 600.0  # seconds after which everything is asked anew
+FRESH = 600.0  # seconds after which a new opening asks anew
 _LIST = 200  # people or conversations at once, as Slack advises
 _KINDS: dict[RoomKind, tuple[str, str]] = {  # Slack's word for the type, and for its scopes
     RoomKind.PUBLIC: ("public_channel", "channels"),
@@ -33,8 +33,8 @@ _PICTURES = ("image_512", "image_192", "image_72", "image_48")
 
 
 @dataclass(slots=True)
-class _Known:
-    """What was learned in one look."""
+class Known:
+    """What was learned in one look. An opening keeps to one, so that names stay what they are while it lasts."""
 
     since: float
     home: str = ""  # the workspace's id
@@ -55,20 +55,20 @@ class Team:
         self._settings = settings
         self._clock = clock
         self._lock = threading.Lock()
-        self._now: _Known | None = None
+        self._now: Known | None = None
         self._asked: dict[str, Author] = {}  # people and programs that no list names
 
-    def known(self, client: Client) -> _Known:
+    def known(self, client: Client) -> Known:
         """All of it. The first call takes some requests, later ones none."""
         with self._lock:
             if self._now is None or self._clock() - self._now.since > FRESH:
                 self._now = self._look(client)
             return self._now
 
-    def _look(self, client: Client) -> _Known:
+    def _look(self, client: Client) -> Known:
         told = client.ask("auth.test")
-        known = _Known(self._clock(), clean(told.get("team_id")), clean(told.get("user_id")))
-        if client.scopes and (lacking := self._scopes() - client.scopes):
+        known = Known(self._clock(), clean(told.get("team_id")), clean(told.get("user_id")))
+        if client.scopes and (lacking := scopes(self._settings) - client.scopes):
             raise problems.missing(sorted(lacking))
         emoji = self._emoji(client, known)
         team = members_of(client.ask("team.info").get("team"))
@@ -95,20 +95,10 @@ class Team:
         )
         return known
 
-    def _scopes(self) -> set[str]:
-        """The scopes that the plan needs."""
-        wanted = {"users:read", "users:read.email", "emoji:read", "pins:read", "bookmarks:read", "team:read"}
-        if self._settings.files == "fetch":
-            wanted.add("files:read")
-        for kind, (_, scope) in _KINDS.items():
-            if kind.value in self._settings.conversations:
-                wanted |= {f"{scope}:read", f"{scope}:history"}
-        return wanted
-
     # The workspace -------------------------------------------------------------------------------
 
     @staticmethod
-    def _emoji(client: Client, known: _Known) -> tuple[tuple[str, str], ...]:
+    def _emoji(client: Client, known: Known) -> tuple[tuple[str, str], ...]:
         own = []
         for name, value in members_of(client.ask("emoji.list").get("emoji")).items():
             if clean(value).startswith("alias:"):
@@ -118,7 +108,7 @@ class Team:
                 own.append((clean(name), f"emoji:{clean(name)}"))
         return tuple(sorted(own))
 
-    def _read_people(self, client: Client, known: _Known) -> None:
+    def _read_people(self, client: Client, known: Known) -> None:
         for user in _listed(client, "users.list", "members"):
             made = self._person(user, known)
             if not made.id:
@@ -130,7 +120,7 @@ class Team:
                 known.programs[bot] = made.id
 
     @staticmethod
-    def _person(user: dict[str, Any], known: _Known) -> Author:
+    def _person(user: dict[str, Any], known: Known) -> Author:
         made = people.author(user)
         if made.kind in ("person", "guest") and not people.at_home(user, known.home):
             made = replace(made, kind="stranger")
@@ -141,7 +131,7 @@ class Team:
             made = replace(made, picture=f"picture:{made.id}")
         return made
 
-    def _read_conversations(self, client: Client, known: _Known) -> Iterator[Conversation]:
+    def _read_conversations(self, client: Client, known: Known) -> Iterator[Conversation]:
         wanted = [kind for kind in _KINDS if kind.value in self._settings.conversations]
         types = ",".join(_KINDS[kind][0] for kind in wanted)
         found: list[Conversation] = []
@@ -153,9 +143,8 @@ class Team:
 
     # One by one ----------------------------------------------------------------------------------
 
-    def author(self, client: Client, id_: str) -> Author:
+    def author(self, client: Client, known: Known, id_: str) -> Author:
         """See Cast. Whoever no list names is asked for once."""
-        known = self.known(client)
         found = known.people.get(id_) or self._asked.get(id_)
         if found is not None:
             return found
@@ -208,13 +197,24 @@ class Team:
 _UNKNOWN = frozenset({"user_not_found", "user_not_visible", "users_not_found", "bot_not_found", "invalid_users"})
 
 
+def scopes(settings: SlackSettings) -> set[str]:
+    """The scopes that a plan needs."""
+    wanted = {"users:read", "users:read.email", "emoji:read", "pins:read", "bookmarks:read", "team:read"}
+    if settings.files == "fetch":
+        wanted.add("files:read")
+    for kind, (_, scope) in _KINDS.items():
+        if kind.value in settings.conversations:
+            wanted |= {f"{scope}:read", f"{scope}:history"}
+    return wanted
+
+
 def _listed(client: Client, method: str, name: str, **params: Any) -> Iterator[dict[str, Any]]:
     for page in client.pages(method, name, limit=_LIST, **params):
         if not isinstance(page, Failure):
             yield from dicts_of(page[name])
 
 
-def _conversation(raw: dict[str, Any], known: _Known) -> Conversation | None:
+def _conversation(raw: dict[str, Any], known: Known) -> Conversation | None:
     id_ = clean(raw.get("id"))
     if not id_:
         return None
