@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from liberate.errors import TransientError
 from liberate_slack import problems
 from liberate_slack.letters import dicts_of, members_of
-from liberate_slack.pace import FEW, Pacer
+from liberate_slack.pace import FEW, Pacer, forecast
 from liberate_slack.problems import Failure, failure
 from liberate_slack.settings import SlackSettings
 
@@ -25,6 +25,7 @@ Answer: TypeAlias = dict[str, Any]
 
 _TRIES = 4  # for one page of a listing: a restart would cost all the pages before it
 _REFUSALS = 10  # for its rate, one after the other
+_log = logging.getLogger(__name__)
 _silent = logging.Logger("liberate_slack.silent", logging.CRITICAL + 1)  # nobody can find and switch it on
 
 
@@ -77,7 +78,7 @@ class Client:
         """One paced call. Raises TransientError if it would have to wait for long."""
         from slack_sdk.errors import SlackApiError, SlackClientError  # noqa: PLC0415
 
-        self.pacer.turn(method)
+        self.pacer.turn(method, self.check_pace)
         given = {name: value for name, value in params.items() if value is not None}
         try:
             response = self._web.api_call(method, params=given)
@@ -109,7 +110,6 @@ class Client:
             if outcome.rate:
                 refusals += 1
                 self.pacer.refused(method, outcome.wait)
-                self.check_pace()
                 if refusals < _REFUSALS:
                     continue
             elif outcome.passing:
@@ -128,9 +128,14 @@ class Client:
         return answer
 
     def check_pace(self) -> None:
-        """Raise AccountError if Slack holds this app back and the plan does not accept that."""
-        if self.pacer.slow and not self._accept_slow:
+        """Raise AccountError if Slack holds this app back and the plan does not accept that; else say so once."""
+        if not self.pacer.slow:
+            return
+        if not self._accept_slow:
             raise problems.slow()
+        if not self.pacer.forecast_told:
+            self.pacer.forecast_told = True
+            _log.warning("Slack gives this app %d messages a minute: %s.", FEW, forecast())
 
     # Pages ---------------------------------------------------------------------------------------
 

@@ -8,15 +8,12 @@ method before the time that Slack named.
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from liberate.errors import TransientError
-
-_log = logging.getLogger(__name__)
 
 TIERS = {2: 20, 3: 50, 4: 100}  # calls a minute
 TIER_OF = {
@@ -29,6 +26,8 @@ FEW = 15  # messages at once, once a minute: what apps get that are distributed 
 BURST = 1 / 10  # of a minute's calls may go at once; the rest comes evenly, so no minute sees more than the whole
 LONGEST_WAIT = 90.0  # seconds; who would wait longer is told to come back
 UNASKED = 10.0  # seconds to stay away when a refusal does not say
+LONGEST_SLOW = 600.0  # the same where there is one call a minute for all threads
+LOOKING = 5.0  # seconds of a wait after which somebody may know better
 TELLING = 30.0  # seconds of Retry-After from which on a refusal speaks of one call a minute
 
 
@@ -61,6 +60,7 @@ class Pacer:
         self._methods: dict[str, _Method] = {}
         self._suspect = False  # somebody got few messages although there are more
         self.slow = False  # the app gets FEW messages a minute
+        self.forecast_told = False
         self.sleep = sleep
 
     def _method(self, name: str) -> _Method:
@@ -73,28 +73,36 @@ class Pacer:
                 self._slow_down(name, found)
         return found
 
-    def turn(self, method: str) -> None:
-        """Wait until the method may be called. Raises TransientError when that takes longer than LONGEST_WAIT."""
-        booked = False
+    def turn(self, method: str, look: Callable[[], None] = lambda: None) -> None:
+        """Wait until the method may be called. Raises TransientError when that takes longer than LONGEST_WAIT.
+
+        `look` is called now and then meanwhile, and may raise.
+        """
+        due: float | None = None  # when the rate lets this call go
         while True:
             with self._lock:
                 now = self._clock()
                 one = self._method(method)
-                wait = max(0.0, one.hold - now)
-                if self._published and not booked:
-                    one.left = min(one.most, one.left + max(0.0, now - one.filled) * one.rate)
-                    one.filled = max(one.filled, now)
-                    # Booked at once, so that waiting threads queue up and none is overtaken for ever.
-                    one.left -= 1
-                    wait = max(wait, one.filled - now + max(0.0, -one.left / one.rate))
-                    if wait > LONGEST_WAIT:
-                        one.left += 1
-                    booked = True
-            if wait > LONGEST_WAIT:
+                if due is None:
+                    due = self._book(one, now) if self._published else now
+                wait = max(due, one.hold) - now
+                too_long = wait > (LONGEST_SLOW if self.slow and method in SLOWED else LONGEST_WAIT)
+                if too_long and self._published:
+                    one.left += 1
+            if too_long:
                 raise TransientError("Slack asks us to wait before the next call.", wait)
+            look()
             if wait <= 0:
                 return
-            self.sleep(wait)
+            self.sleep(min(wait, LOOKING))
+
+    @staticmethod
+    def _book(one: _Method, now: float) -> float:
+        """Take one of the calls that may go; when it may. Whoever waits is booked, so that none is overtaken."""
+        one.left = min(one.most, one.left + max(0.0, now - one.filled) * one.rate)
+        one.filled = max(one.filled, now)
+        one.left -= 1
+        return one.filled + max(0.0, -one.left / one.rate)
 
     def refused(self, method: str, retry_after: float | None) -> None:
         """Slack refused a call for its rate: nobody calls this method before the time it named."""
@@ -122,8 +130,6 @@ class Pacer:
                 self._suspect = got == FEW
 
     def _found_slow(self) -> None:
-        if not self.slow:
-            _log.warning("Slack gives this app %d messages a minute: %s", FEW, forecast())
         self.slow = True
         for name in SLOWED & self._methods.keys():
             self._slow_down(name, self._methods[name])

@@ -35,7 +35,7 @@ def files() -> Iterator[FileServer]:
 
 @pytest.fixture
 def served(files: FileServer) -> Iterator[SlackStandin]:
-    with SlackStandin(Shape(messages=44, channels=2, files=files.url)) as standin:
+    with SlackStandin(Shape(messages=22, channels=1, files=files.url)) as standin:
         files.files = dict(standin.export.files)
         files.kinds = dict.fromkeys(
             (id_ for id_, body in standin.export.files.items() if body.startswith(b"<h1>")), "text/html"
@@ -82,7 +82,7 @@ class TestSlackSource(SourceContract):
 
     @pytest.fixture
     def many(self) -> Iterator[SlackStandin]:
-        with SlackStandin(Shape(plain=True, layout="public", channels=1, messages=3_000)) as standin:
+        with SlackStandin(Shape(plain=True, layout="public", channels=1, messages=2_000)) as standin:
             yield standin
 
     @pytest.fixture
@@ -91,7 +91,7 @@ class TestSlackSource(SourceContract):
             assert slack.source is not None
             return slack.source(settings(many), Account(""))
 
-        return open_, 3_000
+        return open_, 2_000
 
 
 # The same by either door --------------------------------------------------------------------------
@@ -308,13 +308,13 @@ def test_a_job_by_the_api_leaves_what_a_job_by_the_export_leaves(
 ) -> None:
     ca_file = files.ca_file(tmp_path / "ca.pem")
     files.tokens |= {"xoxe-" + "0" * 24}
-    path = make_export(tmp_path / "e.zip", Shape(messages=44, channels=2, files=files.url)).path
+    path = make_export(tmp_path / "e.zip", Shape(messages=22, channels=1, files=files.url)).path
     by_api, by_export = Store(), Store()
     _run(tmp_path / "a", slack, settings(served, files, ca_file=ca_file), by_api)
     given = slack_export.settings(path=str(path), endpoint=files.url, ca_file=ca_file)
     _run(tmp_path / "b", slack_export, given, by_export)
     assert _standing(by_api) == _standing(by_export)
-    assert sum(map(len, _standing(by_api).values())) > 200
+    assert sum(map(len, _standing(by_api).values())) > 100
 
 
 def test_a_job_that_began_with_the_export_goes_on_with_the_api(
@@ -322,7 +322,7 @@ def test_a_job_that_began_with_the_export_goes_on_with_the_api(
 ) -> None:
     ca_file = files.ca_file(tmp_path / "ca.pem")
     files.tokens |= {"xoxe-" + "0" * 24}
-    path = make_export(tmp_path / "e.zip", Shape(messages=44, channels=2, files=files.url)).path
+    path = make_export(tmp_path / "e.zip", Shape(messages=22, channels=1, files=files.url)).path
     store = Store()
     given = slack_export.settings(path=str(path), endpoint=files.url, ca_file=ca_file)
     first = _run(tmp_path / "job", slack_export, given, store)

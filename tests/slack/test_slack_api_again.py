@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from api_kit import (
     ts_of,
 )
 from liberate_slack.cursor import Reached
-from liberate_slack.standin.api import SlackStandin
+from liberate_slack.standin.api import USER_TOKEN, SlackStandin
 from liberate_slack.standin.export import Shape
 
 from liberate.chat import plain
@@ -283,3 +285,35 @@ def test_nothing_that_was_said_stands_in_a_cursor_or_on_a_disk_afterwards(
     listed = listing(standin)
     assert list(tmp_path.iterdir()) == []
     assert "secret" not in json.dumps([one for one in listed if isinstance(one, str)])
+
+
+@pytest.mark.torture
+def test_a_hundred_thousand_messages_with_threads_are_read_in_150_megabytes() -> None:
+    with SlackStandin(Shape(plain=True, layout="public", channels=1, messages=90_000, step=60)) as standin:
+        roots = standin.workspace.order[ROOM][::90]
+        for number, root in enumerate(roots):
+            for answer in range(10):
+                at = f"{int(root[:10]) + 86_400 * (answer + 1)}.{number:06d}"
+                standin.workspace.reply(ROOM, root, at)
+        command = [sys.executable, "-c", _LISTING, standin.url, USER_TOKEN]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["items"] == 100_000
+    assert found["peak"] < 150 << 20
+
+
+_LISTING = """
+import json, resource, sys
+from pydantic import SecretStr
+from liberate.connector import Account, Item
+from liberate_slack.connectors import slack
+items = 0
+with slack.source(slack.settings(endpoint=sys.argv[1], token=SecretStr(sys.argv[2])), Account("")) as source:
+    for room in list(source.collections()):
+        for one in source.items(room, None):
+            if isinstance(one, Item):
+                items += 1
+                b"".join(source.read(one))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"items": items, "peak": peak}))
+"""

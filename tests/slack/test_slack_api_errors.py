@@ -185,7 +185,7 @@ def test_what_passes_is_tried_again_and_nothing_is_lost_or_doubled(
         assert ts_of(list(opened.items(room_of(opened), None))) == straight
     expected = {"auth.test": 0, "users.list": 0, "conversations.list": 0}  # known already in this process
     assert [one.hits for one in struck] == [expected.get(method, 1) for method in METHODS]
-    assert len(clock.slept) == 2
+    assert 0.2 <= sum(clock.slept) <= 20
 
 
 @pytest.mark.parametrize("method", METHODS)
