@@ -82,11 +82,13 @@ class SlackSource:
         listing = Listing(self._conversion(conversation))
         reached = Reached.load(since, self._edition)
         timeline = self._timeline(listing, reached)
+        before = reached.until if reached is not None else 0  # up to here something was told in an earlier listing
         lost = dict(reached.said) if reached is not None and reached.done else {}
         told: deque[tuple[int, int]] = deque(maxlen=MESSAGES)
         try:
-            for group in self._groups(timeline, pauses=reached is None or not reached.done):
+            for group in self._groups(timeline, before):
                 if isinstance(group, Pause):
+                    yield from self._gone(conversation, lost, timeline)
                     yield Reached(group.until, False, group.open).dump(self._edition)
                     continue
                 for one in self._teller.listed(listing, group):
@@ -101,14 +103,20 @@ class SlackSource:
         finally:
             timeline.close()
         yield from self._last_words(conversation, listing, timeline)
-        for at, thread in lost.items():
-            looked = thread == 0 or thread > timeline.begin or thread in timeline.asked
-            if looked and at > timeline.fresh:
-                yield Gone(message_id(conversation.id, f"{at // 1_000_000}.{at % 1_000_000:06d}"))
-        until = max(timeline.last, reached.until if reached is not None else 0)
+        yield from self._gone(conversation, lost, timeline)
+        until = max(timeline.last, before)
         look = until - self._window
         recent = tuple(pair for pair in told if pair[0] > look)
         yield Reached(until, True, timeline.lately(look), recent).dump(self._edition)
+
+    @staticmethod
+    def _gone(one: Conversation, lost: dict[int, int], timeline: Timeline) -> Iterator[Gone]:
+        """What was told before, would be told again, and was not."""
+        for at, thread in lost.items():
+            looked = thread == 0 or thread > timeline.begin or thread in timeline.asked
+            if looked and at > timeline.fresh and not timeline.limited:
+                yield Gone(message_id(one.id, f"{at // 1_000_000}.{at % 1_000_000:06d}"))
+        lost.clear()
 
     @property
     def _window(self) -> int:
@@ -130,8 +138,8 @@ class SlackSource:
         return Timeline(self._client, channel, look, look, reached.threads, root)
 
     @staticmethod
-    def _groups(timeline: Timeline, *, pauses: bool) -> Iterator[list[Found] | Pause]:
-        """Messages of one time together, and the pauses between them."""
+    def _groups(timeline: Timeline, before: int) -> Iterator[list[Found] | Pause]:
+        """Messages of one time together, and between them the pauses later than `before`."""
         found: list[Pause] = []
 
         def messages() -> Iterator[Found]:
@@ -143,7 +151,7 @@ class SlackSource:
 
         for group in groups(messages()):
             # A pause is known one message late, as only the next one tells that a group is whole.
-            due = [one for one in found if pauses and one.until < group[0].micros]
+            due = [one for one in found if before < one.until < group[0].micros]
             if due:
                 found.clear()
                 yield due[0]

@@ -234,6 +234,12 @@ def test_a_plan_of_slacks_that_hides_old_messages_is_told() -> None:
     assert len(ts_of(listed)) == 2
 
 
+def test_an_organisations_token_names_the_workspace_that_is_meant() -> None:
+    with SlackStandin(SMALL) as standin:
+        listing(standin, team="T0SOLROS0")
+        assert {one.form.get("team_id") for one in standin.calls} == {"T0SOLROS0"}
+
+
 # Reading later -------------------------------------------------------------------------------------
 
 

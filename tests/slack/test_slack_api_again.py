@@ -185,6 +185,26 @@ def test_what_is_older_than_the_window_is_not_taken_for_gone(standin: SlackStand
         assert gone(listing(standin, cursor_of(before), **settings)) == []
 
 
+def test_what_a_plan_of_slacks_hides_meanwhile_is_not_taken_for_gone(standin: SlackStandin) -> None:
+    before = listing(standin)
+    standin.methods.hides_before = THIRD
+    assert gone(listing(standin, cursor_of(before))) == []
+
+
+def test_a_long_later_pass_has_pauses_behind_what_was_told_before(standin: SlackStandin) -> None:
+    before = listing(standin)
+    standin.workspace.delete(ROOM, SECOND)
+    for second in range(30):
+        standin.workspace.say(ROOM, ts(5000 + second))
+    again = listing(standin, cursor_of(before), page=4)
+    pauses = [(at, one) for at, one in enumerate(again) if isinstance(one, str)]
+    assert len(pauses) > 5
+    at, first = pauses[0]
+    assert gone(again[:at]) == [SECOND]  # told before the cursor that no longer knows of it
+    assert gone(again) == [SECOND]
+    assert ts_of(listing(standin, first, page=4)) == ts_of(again[at:])
+
+
 # The middle of a listing ----------------------------------------------------------------------------
 
 

@@ -302,3 +302,15 @@ def test_an_export_on_the_command_line_asks_for_no_password(tmp_path: Path) -> N
     assert slack_export.endpoint(f"slack-export:{path}").settings == {"path": str(path)}
     with pytest.raises(PlanError, match="names no path"):
         slack_export.endpoint("slack-export:")
+
+
+def test_pictures_that_everybody_may_see_are_fetched_without_a_token_only() -> None:
+    url = "https://emoji.slack-edge.com/T1/solros/1.png"
+    file = Stored("emoji:solros", "solros", "", None, "", url)
+    with_token = Downloads("xoxp-1")
+    with pytest.raises(ItemError) as told:
+        list(with_token.read(file))
+    assert told.value.code == "foreign-host"
+    assert Downloads()._is_slack(url)
+    assert not Downloads()._is_slack("https://slack-edge.com.example/1.png")
+    assert not Downloads()._is_slack("http://emoji.slack-edge.com/1.png")
