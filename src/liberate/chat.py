@@ -16,6 +16,9 @@ from typing import Any, Literal, TypeAlias
 
 FORM = 1  # of dump(); raised when a reader of the old form would misunderstand the new one
 
+MERGED = "said-twice"
+"""Code of Skipped for a message that the source holds once more and that stands once."""
+
 # Text --------------------------------------------------------------------------------------------
 
 

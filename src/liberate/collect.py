@@ -15,7 +15,17 @@ from liberate.connector import Evidence, Kind
 from liberate.ledger import Ledger
 from liberate.ledger_rows import DONE, State
 from liberate.ledger_schema import accounts, items, places, runs, shares, slices
-from liberate.report import AccountReport, Count, Finding, FolderCount, Refusal, Renamed, Report, SharesReport
+from liberate.report import (
+    AccountReport,
+    Count,
+    Finding,
+    FolderCount,
+    Refusal,
+    Renamed,
+    Report,
+    RoomReceipt,
+    SharesReport,
+)
 
 _RUN_AGAIN = ("temporary", "counts-differ")  # what the next run of the same command may settle
 LISTED = 1000  # refusals, and findings, listed one by one for an account; the rest is counted
@@ -114,6 +124,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         notes=(*(_short(one) for one in folders if one.accounted < one.at_source), *_told(db, own & there)),
         shares=_shares(db, row.id),
         only_there=row.only_there,
+        rooms=tuple(RoomReceipt(**room) for room in json.loads(row.rooms or "[]")),
         files=db.scalar(sa.select(items.c.id).where(own, items.c.kind == Kind.FILE).limit(1)) is not None,
     )
 

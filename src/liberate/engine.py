@@ -284,6 +284,8 @@ class Engine:
         """Compare what was listed with the source's own count before the account is called done."""
         if work.recount:
             self._ledger.account_for(work.account)
+            if Kind.CHAT in work.move.route.kinds:
+                self._ledger.account_for_rooms(work.account)
         short = self._ledger.short(work.account)
         if not short or not self._ledger.list_anew(work.account, short):
             self._ledger.finished(work.account)

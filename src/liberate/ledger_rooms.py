@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from liberate.connector import Place
-from liberate.ledger_rows import Claim, Row, forms_text
-from liberate.ledger_schema import items, places
+from liberate.chat import MERGED
+from liberate.connector import Kind, Place
+from liberate.ledger_rows import DONE, PAGE, Claim, Row, State, forms_text
+from liberate.ledger_schema import accounts, items, places, slices
 from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
 
@@ -24,6 +26,41 @@ class RoomPlace:
     number: int  # of the place
     place: Place | None  # None: not yet made
     closed: str | None  # digest of the room as it was when it was closed; None: it is open
+
+
+@dataclass(slots=True)
+class RoomCount:
+    """What became of a room's messages: listed = moved + merged + left_out + refused + waiting."""
+
+    room: str  # what it is called at the source
+    listed: int = 0
+    moved: int = 0
+    merged: int = 0  # the source has them once more
+    left_out: int = 0
+    refused: int = 0
+    waiting: int = 0
+    files: int = 0  # that moved with them
+    chain: str = ""  # see link()
+
+    def add(self, state: State, code: str | None) -> None:
+        """Count one message more."""
+        self.listed += 1
+        if state in DONE:
+            self.moved += 1
+        elif state is State.REFUSED:
+            self.refused += 1
+        elif state is not State.SKIPPED:
+            self.waiting += 1
+        elif code == MERGED:
+            self.merged += 1
+        else:
+            self.left_out += 1
+
+
+def link(chain: str, item: str, sha256: str, receipt: str) -> str:
+    """The chain with one message more, in hex: SHA-256 of the chain so far (at first ""), the message's id at the
+    source, the SHA-256 of what was read, and its id at the destination, with a line feed between them."""
+    return hashlib.sha256("\n".join((chain, item, sha256, receipt)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Rooms(Slices):
@@ -57,6 +94,34 @@ class Rooms(Slices):
             db.execute(places.update().where(places.c.id == room.number).values(closed=digest))
         claim.deadline = deadline
         room.closed = digest
+
+    def account_for_rooms(self, account: int) -> None:
+        """Count what became of each room's messages, chain together what moved, and record both."""
+        after = 0
+        with self._reading() as db:
+            own = slices.c.account == account
+            found = db.execute(sa.select(slices.c.id, slices.c.path).where(own).order_by(slices.c.id))
+            rooms = {row.id: RoomCount("/".join(json.loads(row.path))) for row in found}
+            columns = (items.c.id, items.c.slice, items.c.kind, items.c.item, items.c.state, items.c.code)
+            query = (
+                sa.select(*columns, items.c.sha256, items.c.receipt)
+                .where(items.c.account == account, items.c.part == "", items.c.gone.is_not(True))
+                .order_by(items.c.id)
+                .limit(20 * PAGE)
+            )
+            while rows := db.execute(query.where(items.c.id > after)).all():
+                after = rows[-1].id
+                for _, number, kind, item, state, code, sha256, receipt in rows:
+                    room = rooms[number]
+                    if kind == Kind.FILE:
+                        room.files += state in DONE
+                        continue
+                    room.add(State(state), code)
+                    if state in DONE:
+                        room.chain = link(room.chain, item, sha256 or "", receipt or "")
+        text = json.dumps([asdict(room) for room in rooms.values()], ensure_ascii=False)
+        with self._transaction("rooms accounted") as db:
+            db.execute(accounts.update().where(accounts.c.id == account).values(rooms=text))
 
     def retold(self, claim: Claim, rows: Sequence[Row]) -> None:
         """Record what rows that stand at the destination are to be recognised by from now on."""

@@ -39,6 +39,7 @@ accounts = sa.Table(
     sa.Column("differs", _Text),  # where a whole listing came short of that count, JSON
     sa.Column("only_there", _Int),  # things at the destination that liberate did not put there, as verify saw them
     sa.Column("accounted", _Text),  # how many items of each folder the ledger accounts for, JSON
+    sa.Column("rooms", _Text),  # what became of each room's messages, JSON
     sa.UniqueConstraint("route", "source"),
 )
 

@@ -97,7 +97,9 @@ class PlanFile(Settings):
     job: JobTable = Field(JobTable.model_validate({}), description="the run as a whole")
     connections: dict[str, dict[str, Any]] = Field(description="the services and files, each under a name of your own")
     routes: list[RouteTable] = Field(min_length=1, description="what goes from where to where")
-    people: PeopleTable = Field(description="who becomes whom")
+    people: PeopleTable | None = Field(
+        None, description="who becomes whom; a plan that moves nothing but chat may do without"
+    )
 
 
 def load_plan(path: str | os.PathLike[str]) -> Plan:
@@ -141,7 +143,7 @@ class _Loader:
             routes=tuple(routes),
             people=people,
             everybody=people,
-            phases=frozenset(file.people.phases),
+            phases=frozenset(file.people.phases) if file.people is not None else frozenset(),
         )
 
     def _line(self, path: KeyPath) -> int | None:
@@ -256,7 +258,7 @@ class _Loader:
     def _people(self, raw: Mapping[str, Any], file: PlanFile | None) -> tuple[Person, ...]:
         """Read even where the rest of the plan is wrong, so that everything is told at once."""
         if file is not None:
-            return read_people(file.people.table, self.problems)
+            return () if file.people is None else read_people(file.people.table, self.problems)
         given = raw.get("people")
         table = given.get("table") if isinstance(given, dict) else None
         if not isinstance(table, str):
@@ -264,6 +266,12 @@ class _Loader:
         return read_people(self.folder / Path(table).expanduser(), self.problems)
 
     def _check_people(self, file: PlanFile, routes: list[Route], people: tuple[Person, ...]) -> None:
+        if file.people is None:
+            if any(kind is not Kind.CHAT for route in routes for kind in route.kinds):
+                self._problem(
+                    ("people",), 'This setting is missing (who becomes whom). Add [people] with table = "..."'
+                )
+            return
         known = {p.phase for p in people}
         for number, phase in enumerate(file.people.phases):
             if phase not in known:
@@ -281,6 +289,8 @@ class _Loader:
                     )
                     self.problems.add(file.people.table, person.line, "password_env", why)
         for route in routes:
+            if route.kinds == {Kind.CHAT}:
+                continue  # a workspace moves as one, whoever is in the table
             self._check_shared_path(route.source, [p.source for p in moving])
             self._check_shared_path(route.destination, [p.destination for p in moving])
 

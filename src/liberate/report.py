@@ -69,6 +69,21 @@ class FolderCount:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomReceipt:
+    """What became of a conversation's messages: listed = moved + merged + left_out + refused + waiting."""
+
+    room: str  # what it is called at the source
+    listed: int
+    moved: int
+    merged: int  # messages that the source holds once more, and that stand once
+    left_out: int
+    refused: int
+    waiting: int
+    files: int  # that moved with the messages
+    chain: str  # SHA-256 in hex over what moved, see liberate.ledger_rooms.link; "" where nothing did
+
+
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """A folder, or a file with its folder, that could not keep its name."""
 
@@ -116,6 +131,7 @@ class AccountReport:
     shares: SharesReport | None = None  # None: nothing is shared at the source
     only_there: int | None = None  # at the destination and not from us, as `verify` saw it; None: it did not look
     files: bool = False  # the account's items are files
+    rooms: tuple[RoomReceipt, ...] = ()  # of chat, as of the last run that ended
 
     @property
     def label(self) -> str:

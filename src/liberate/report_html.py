@@ -7,6 +7,7 @@ from html import escape
 
 from liberate.report import AccountReport, Report
 from liberate.report_words import (
+    ROOM_NUMBERS,
     STATES,
     account_sentences,
     added_up,
@@ -14,6 +15,7 @@ from liberate.report_words import (
     next_steps,
     number,
     plain,
+    room_numbers,
     sent,
     sentences,
     size,
@@ -243,6 +245,20 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
                 ("Folder", "At the source", "Accounted for"),
                 [(_text(f.folder), number(f.at_source), number(f.accounted)) for f in account.folders],
                 numbers=(1, 2),
+            ),
+        )
+    if account.rooms:
+        chains = (f"<code>{room.chain}</code>" for room in account.rooms)
+        yield from _folded(
+            f"The conversations, message by message ({number(len(account.rooms))})",
+            _table(
+                "",
+                ("Conversation", *(title.capitalize() for title in ROOM_NUMBERS), "Chain"),
+                [
+                    (_text(room.room), *map(number, room_numbers(room)), chain)
+                    for room, chain in zip(account.rooms, chains, strict=True)
+                ],
+                numbers=range(1, 1 + len(ROOM_NUMBERS)),
             ),
         )
     if account.renamed:

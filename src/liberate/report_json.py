@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,6 +93,7 @@ def _account(account: AccountReport) -> dict[str, Any]:
         "renamed": [{"source": r.source, "destination": r.destination} for r in account.renamed],
         "notes": list(account.notes),
         "shares": _shares(account.shares),
+        "rooms": [asdict(room) for room in account.rooms],
     }
 
 
@@ -217,6 +219,21 @@ _ACCOUNT = _object(
             waiting=_whole("still to be made"),
             left=_list("not made, by reason", _COUNT),
         )
+    ),
+    rooms=_list(
+        "conversations of chat, as of the last run that ended: listed is the sum of the next five",
+        _object(
+            "one conversation",
+            room=_text("its name at the source"),
+            listed=_whole("messages found at the source"),
+            moved=_whole("stand at the destination"),
+            merged=_whole("the source holds them once more, and they stand once"),
+            left_out=_whole("left out on purpose"),
+            refused=_whole("could not go"),
+            waiting=_whole("still to be moved"),
+            files=_whole("files that moved with them"),
+            chain=_text('SHA-256 over the ids, digests and places of what moved, in order; "" where nothing did'),
+        ),
     ),
 )
 SCHEMA: dict[str, Any] = {

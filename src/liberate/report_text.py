@@ -9,12 +9,14 @@ from rich.cells import cell_len
 
 from liberate.report import AccountReport, Count, Report
 from liberate.report_words import (
+    ROOM_NUMBERS,
     STATES,
     account_sentences,
     added_up,
     goes_to,
     number,
     plain,
+    room_numbers,
     sent,
     sentences,
     size,
@@ -131,6 +133,13 @@ def _account(account: AccountReport) -> Iterator[str]:
             ("folder", "at the source", "accounted for"),
             [(plain(folder), number(there), number(here)) for folder, there, here in folders],
             numbers_from=1,
+        )
+    if account.rooms:
+        yield "The conversations, message by message:"
+        yield from _table(
+            ("conversation", *ROOM_NUMBERS, "chain"),
+            [(plain(room.room), *map(number, room_numbers(room)), room.chain[:16]) for room in account.rooms],
+            right=range(1, 1 + len(ROOM_NUMBERS)),
         )
     if account.renamed:
         yield "What could not keep its name:"

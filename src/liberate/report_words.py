@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from liberate.report import AccountReport, Count, Exit, Finding, Report, SharesReport
+from liberate.report import AccountReport, Count, Exit, Finding, Report, RoomReceipt, SharesReport
 
 EVIDENCE: Mapping[str, str] = {
     "read-back": "read back and compared",
@@ -202,6 +202,16 @@ def sent(finding: Finding) -> str:
 def uneven(account: AccountReport) -> list[tuple[str, int, int]]:
     """Folders where the source's own count and what is accounted for differ."""
     return [(f.folder, f.at_source, f.accounted) for f in account.folders if f.at_source != f.accounted]
+
+
+ROOM_NUMBERS = ("at the source", "moved", "twice there", "left out", "refused", "waiting", "files")
+"""What the numbers of room_numbers() are called."""
+
+
+def room_numbers(room: RoomReceipt) -> tuple[int, ...]:
+    """What became of a conversation's messages; the first is the sum of the next five, the last counts files."""
+    parts = (room.moved, room.merged, room.left_out, room.refused, room.waiting)
+    return (room.listed, *parts, room.files)
 
 
 def _shared(shares: SharesReport) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 from core_kit import Bench
 
-from liberate.chat import Emoji, Message, Reaction, RoomKind
-from liberate.connector import Collection, Kind, Receipt, Slot
+from liberate.chat import MERGED, Emoji, Message, Reaction, RoomKind
+from liberate.connector import Collection, Kind, Receipt, Skipped, Slot
 from liberate.errors import ItemError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
@@ -222,3 +223,39 @@ def test_a_destination_with_fewer_powers_is_served_too(bench: Bench, power: str)
     bench.destination = Plain  # type: ignore[assignment]
     bench.run()
     assert text(bench.store) == ["Who bakes?", "I do", "Look"]
+
+
+# What the report accounts for ------------------------------------------------------------------
+
+
+class Repeats(ChatSource):
+    """A source that holds its first message twice, and something that is no message."""
+
+    def items(self, collection: Collection, since: Any) -> Any:
+        yield from super().items(collection, since)
+        yield Skipped("m1!again", MERGED, "It is there twice.")
+        yield Skipped("x", "no-message", "It is none.")
+
+
+def test_the_report_accounts_for_every_message_of_a_room_and_chains_what_moved(bench: Bench) -> None:
+    bench.source = Repeats
+    account = bench.run()
+    (room,) = account.rooms
+    assert (room.room, room.listed, room.moved, room.merged, room.left_out) == ("general", 5, 3, 1, 1)
+    assert (room.refused, room.waiting, room.files) == (0, 0, 1)
+    told = [body for body in shelf_of(bench).bodies() if body.startswith(b"{")]
+    digests = {Message.load(body).id: hashlib.sha256(body).hexdigest() for body in told}
+    stored = [one for one in bench.store.held("room r1") if one.kind == "chat"]
+    chain = ""
+    for id_, one in zip(("m1", "m2", "m3"), stored, strict=True):
+        chain = hashlib.sha256(f"{chain}\n{id_}\n{digests[id_]}\n{one.id}".encode()).hexdigest()
+    assert room.chain == chain
+    assert bench.run().rooms == account.rooms, "nothing new, the same chain"
+
+
+def test_a_message_more_makes_the_chain_longer(bench: Bench) -> None:
+    (before,) = bench.run().rooms
+    shelf_of(bench).say(room_of(bench), "U1", "Thanks")
+    (after,) = bench.run().rooms
+    assert (after.listed, after.moved) == (before.listed + 1, before.moved + 1)
+    assert after.chain not in ("", before.chain)

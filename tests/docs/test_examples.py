@@ -15,8 +15,10 @@ import pytest
 from docs_kit import blocks, commands, matches, name_of, pages
 from liberate_imap.sandbox import Dovecot
 from liberate_nextcloud.standin import NextcloudStandin
+from liberate_slack.standin.export import Shape, make_export
+from liberate_slack.standin.files_server import FileServer
 
-NEW, OLD, CLOUD = "mail.example.coop", "old.example.org", "cloud.example.coop"
+NEW, OLD, CLOUD, EXPORT = "mail.example.coop", "old.example.org", "cloud.example.coop", "solros.zip"
 HERE = {NEW: "127.0.0.1", OLD: "localhost"}  # two servers have two names
 PASSWORD = "correct horse"
 INSTALL = "--no-deps --no-index --no-build-isolation --target=installed"
@@ -34,6 +36,20 @@ def _cloud(folder: Path) -> Iterator[NextcloudStandin]:
         for person in PEOPLE:
             server.add_user(person, PASSWORD)
         yield server
+
+
+def _needs_export(page: Path) -> bool:
+    return any(EXPORT in block.text for block in blocks(page) if block.file)
+
+
+@contextmanager
+def _export(folder: Path) -> Iterator[str]:
+    """A small export of a made-up workspace in the folder; the lines of a plan that lead to its files."""
+    with FileServer() as server:
+        made = make_export(folder / EXPORT, Shape(messages=12, files=server.url))
+        server.files.update(made.files)
+        server.ca_file(folder.with_name("authority.pem"))
+        yield f'endpoint = "{server.url}"\nca_file = "{folder.with_name("authority.pem")}"'
 
 
 def _needs(page: Path) -> set[str]:
@@ -84,7 +100,8 @@ def _fill(server: Dovecot, person: str) -> None:
 class Reader:
     """Somebody who follows one page, in an empty folder."""
 
-    def __init__(self, folder: Path, servers: dict[str, Dovecot], cloud: NextcloudStandin | None = None) -> None:
+    def __init__(self, folder: Path, servers: dict[str, Dovecot], cloud: NextcloudStandin | None, export: str) -> None:
+        self._export = export
         self._cloud = "" if cloud is None else cloud.url.removeprefix("http://")
         self._folder = folder
         self._servers = servers
@@ -111,6 +128,8 @@ class Reader:
         if self._cloud:
             text = re.sub(rf"nextcloud://(\w+)@{CLOUD}", rf"nextcloud+http://\1@{self._cloud}", text)
             text = text.replace(f"https://{CLOUD}", f"http://{self._cloud}")
+        if self._export:
+            text = text.replace(f'path = "{EXPORT}"', f'path = "{EXPORT}"\n{self._export}')
         return text
 
     def there(self, text: str) -> str:
@@ -144,7 +163,8 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
         _require_dovecot()
     with ExitStack() as up:
         cloud = up.enter_context(_cloud(tmp_path.with_name("cloud"))) if _needs_cloud(page) else None
-        reader = Reader(tmp_path, {host: up.enter_context(_server(host)) for host in sorted(needs)}, cloud)
+        export = up.enter_context(_export(tmp_path)) if _needs_export(page) else ""
+        reader = Reader(tmp_path, {host: up.enter_context(_server(host)) for host in sorted(needs)}, cloud, export)
         for block in blocks(page):
             if block.file is not None:
                 reader.write(block.file, block.text, "more" in block.words)

@@ -127,6 +127,13 @@ def test_the_text_holds_every_refusal_with_its_reason_and_where_its_original_is(
         assert line in text.splitlines()
 
 
+def test_each_conversation_is_accounted_for_message_by_message() -> None:
+    text = as_text(report(say.REFUSED))
+    (line,) = (line for line in text.splitlines() if "general" in line)
+    assert line.split() == ["<i>general</i>", "6,002", "5,990", "1", "2", "3", "6", "41", "c0ffeec0ffeec0ff"]
+    assert "c0ffee" * 10 + "cafe" in as_html(report(say.REFUSED))
+
+
 def test_columns_stay_straight_beside_wide_characters() -> None:
     text = as_text(report(replace(say.ANNA, source="日本@x"), replace(say.ANNA, source="plain@x")))
     rows = [line for line in text.splitlines() if "@x  " in line]
