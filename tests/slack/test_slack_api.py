@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from api_kit import ROOM, SMALL, codes, items, listing, message, room_of, source, ts_of
 from liberate_slack.connectors import slack, slack_export
+from liberate_slack.pace import Pacer
 from liberate_slack.standin import FileServer, Shape, make_export
-from liberate_slack.standin.api import BOT_TOKEN, USER_TOKEN, SlackStandin
+from liberate_slack.standin.api import BOT_TOKEN, USER_TOKEN, Fault, SlackStandin
 from liberate_slack.standin.said import STRANGER
 from pydantic import SecretStr
 from slack_kit import opened
@@ -21,6 +22,7 @@ import liberate
 from liberate.chat import Bookmark, RoomKind, plain
 from liberate.connector import Account, Collection, Connector, Item, Kind, Source
 from liberate.errors import ItemError
+from liberate.testing.clock import Clock
 from liberate.testing.memory import Store, connector
 from liberate.testing.memory_rooms import RoomsDestination
 from liberate.testing.plans import plan
@@ -339,3 +341,22 @@ def test_a_job_that_began_with_the_export_goes_on_with_the_api(
     served.workspace.say(ROOM, "1779000000.000100", text="said after the export")
     last = _run(tmp_path / "job", slack, settings(served, files, ca_file=ca_file), store)
     assert last.accounts[0].moved == first.accounts[0].moved + 1
+
+
+def test_a_job_through_a_bad_line_leaves_what_a_good_line_leaves(
+    served: SlackStandin, files: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca_file = files.ca_file(tmp_path / "ca.pem")
+    good, bad = Store(), Store()
+    _run(tmp_path / "good", slack, settings(served, files, ca_file=ca_file), good)
+    clock = Clock(0.0)
+    pacer = Pacer(published=False, clock=clock, sleep=clock.sleep)
+    monkeypatch.setattr("liberate_slack.api.shared", lambda _token, _endpoint: pacer)
+    ways: list[dict[str, Any]] = [
+        {"breaks": "reset"}, {"breaks": "truncate"}, {"breaks": "html", "status": 502}, {"status": 503},
+        {"error": "ratelimited", "status": 429, "retry_after": "7"}, {"error": "fatal_error"},
+    ]  # fmt: skip
+    faults = [served.faults.add(Fault(chance=0.03, times=None, **way)) for way in ways]
+    _run(tmp_path / "bad", slack, settings(served, files, ca_file=ca_file, page=2), bad)
+    assert _standing(bad) == _standing(good)
+    assert all(one.hits for one in faults)
