@@ -17,10 +17,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from liberate.chat import Room
 from liberate.connector import (
     Account,
     Batch,
     Body,
+    Cast,
     Change,
     Collection,
     Connector,
@@ -124,6 +126,13 @@ class Nowhere:
         """See Destination."""
         raise ItemError("gone", "It was forgotten.")
 
+    def open_room(self, room: Room, _cast: Cast) -> Place:
+        """See KeepsRooms."""
+        return Place(room.id)
+
+    def close_room(self, _place: Place, _room: Room, _pinned: Mapping[str, Receipt]) -> None:
+        """See KeepsRooms."""
+
     def held(self, _place: Place) -> Iterator[Held]:
         """See KeepsTrees."""
         return iter(())
@@ -169,8 +178,8 @@ generated = Connector(
     endpoint=_counted,
 )  # fmt: skip
 nowhere = Connector(
-    "nowhere", "A destination that keeps nothing", frozenset({Kind.FILE}), NowhereSettings, destination=_destination,
-    schemes=("nowhere",), endpoint=lambda _address: Endpoint({}),
+    "nowhere", "A destination that keeps nothing", frozenset({Kind.FILE, Kind.CHAT}), NowhereSettings,
+    destination=_destination, schemes=("nowhere",), endpoint=lambda _address: Endpoint({}),
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from liberate_slack.json_array import BrokenJson, elements
 from liberate_slack.listing import Found
 
 LARGE = 1 << 19  # bytes of a day file from which on its messages are on disk and not in memory
-_HELD = 2 << 20  # bytes of day files held in memory; as Python's objects they are some eight times larger
+_HELD = 1 << 18  # bytes of day files held in memory; as Python's objects they are some eight times larger
 _ON_DISK = 8  # day files that are on disk at a time
 _NEVER = -1  # the place of what has no time: before everything else
 

@@ -16,7 +16,7 @@ from liberate_slack.letters import clean
 from liberate_slack.listing import Found, Listing, same
 
 NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
-_BODIES = 4 << 20  # bytes of messages that were listed and not yet read
+_BODIES = 1 << 20  # bytes of messages that were listed and not yet read
 _EACH = 300  # bytes that remembering one costs besides
 _FILES = 10_000  # files that were listed and not yet read
 _LATELY = 20  # files, of which the source may ask whether Slack serves them
