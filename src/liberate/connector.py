@@ -543,8 +543,11 @@ class KeepsRooms(Protocol):
         """Make the room or find it again, before its first message of each turn. The same place each time."""
         ...
 
-    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> None:
-        """The last things, once every message is there: members, pins, what is unread, archived. May be repeated."""
+    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
+        """The last things, once every message is there: members, pins, what is unread, archived. May be repeated.
+
+        The ids of members who cannot be in the room, each with the reason: everything else is done.
+        """
         ...
 
 

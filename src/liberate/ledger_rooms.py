@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from liberate.connector import Place
-from liberate.ledger_rows import Claim, Row, forms_text
+from liberate.connector import Item, Kind, Place
+from liberate.errors import ItemError
+from liberate.ledger_rows import Claim, Row, State, forms_text, inserted, key_of
 from liberate.ledger_schema import items, places
 from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
 
+FOUND = "found"  # stands where the digest of a closed room does
+MEMBER = "member "
+"""What the line of a member who cannot be in a room begins with; no message of any service has such an id."""
 _FORMS = Many(items.update().where(items.c.key == sa.bindparam("at")), ("forms",))
 
 
@@ -24,6 +28,11 @@ class RoomPlace:
     number: int  # of the place
     place: Place | None  # None: not yet made
     closed: str | None  # digest of the room as it was when it was closed; None: it is open
+
+    @property
+    def found(self) -> bool:
+        """Whether the room was there before this ledger knew of it: what is in it is looked for before it is sent."""
+        return self.closed == FOUND
 
 
 class Rooms(Slices):
@@ -42,21 +51,38 @@ class Rooms(Slices):
                 found = db.execute(query).one()
             return RoomPlace(found.id, None if found.place is None else Place(found.place), found.closed)
 
-    def room_opened(self, claim: Claim, room: RoomPlace, place: Place) -> None:
-        """Record where the room is, and that things may come into it."""
+    def room_opened(self, claim: Claim, room: RoomPlace, place: Place, *, found: bool = False) -> None:
+        """Record where the room is, and that things may come into it; `found`: see RoomPlace."""
+        closed = FOUND if found else None
         with self._transaction("room opened") as db:
             deadline = self._renew(db, claim)
-            db.execute(places.update().where(places.c.id == room.number).values(place=place, closed=None))
+            db.execute(places.update().where(places.c.id == room.number).values(place=place, closed=closed))
         claim.deadline = deadline
-        room.place, room.closed = place, None
+        room.place, room.closed = place, closed
 
-    def room_closed(self, claim: Claim, room: RoomPlace, digest: str) -> None:
-        """Record that the last things were done for the room as it was then."""
+    def room_closed(self, claim: Claim, room: RoomPlace, digest: str | None) -> None:
+        """Record that the last things were done for the room as it was then; None: not all of them."""
         with self._transaction("room closed") as db:
             deadline = self._renew(db, claim)
             db.execute(places.update().where(places.c.id == room.number).values(closed=digest))
         claim.deadline = deadline
         room.closed = digest
+
+    def members_refused(self, claim: Claim, refused: Mapping[str, ItemError]) -> bool:
+        """Record who of the room's members cannot be in it, and nobody else; whether that is news."""
+        own = (items.c.slice == claim.slice, items.c.item.startswith(MEMBER, autoescape=True))
+        rows = []
+        for member, error in refused.items():
+            key = key_of(str(claim.account), claim.collection.id, MEMBER + member)
+            rows.append(Row(key, Item(MEMBER + member, Kind.CHAT, ""), "", State.REFUSED, None, refusal=error))
+        with self._transaction("members refused") as db:
+            deadline = self._renew(db, claim)
+            before = set(db.scalars(sa.select(items.c.key).where(*own, items.c.state == State.REFUSED)))
+            db.execute(items.delete().where(*own))
+            for row in rows:
+                db.execute(items.insert().values(**inserted(claim, row)))
+        claim.deadline = deadline
+        return before != {row.key for row in rows}
 
     def retold(self, claim: Claim, rows: Sequence[Row]) -> None:
         """Record what rows that stand at the destination are to be recognised by from now on."""
