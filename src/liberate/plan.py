@@ -281,6 +281,8 @@ class _Loader:
                     )
                     self.problems.add(file.people.table, person.line, "password_env", why)
         for route in routes:
+            if route.kinds == {Kind.CHAT}:
+                continue  # it moves as one, whoever is in it
             self._check_shared_path(route.source, [p.source for p in moving])
             self._check_shared_path(route.destination, [p.destination for p in moving])
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from core_kit import Bench
 
-from liberate.chat import Emoji, Message, Reaction, RoomKind
-from liberate.connector import Collection, Kind, Receipt, Slot
+from liberate.chat import Emoji, Message, Reaction, Room, RoomKind
+from liberate.connector import Collection, Kind, Place, Receipt, Slot
 from liberate.errors import ItemError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
@@ -163,6 +165,58 @@ def test_a_message_that_the_destination_refuses_does_not_stop_the_rest(bench: Be
     account = bench.run()
     assert text(bench.store) == ["Who bakes?", "Look"]
     assert [one.code for one in account.refused] == ["too-long"]
+
+
+def test_a_job_that_lost_its_ledger_finds_what_stands_and_sends_only_the_rest(bench: Bench) -> None:
+    bench.run()
+    before = [one.id for one in bench.store.held("room r1")]
+    shelf_of(bench).say(room_of(bench), "U1", "Thanks")
+    shutil.rmtree(bench.folder)
+    account = bench.run()
+    assert (account.state, account.moved) == ("done", 5)
+    assert [one.id for one in bench.store.held("room r1")][: len(before)] == before
+    assert text(bench.store) == ["Who bakes?", "I do", "Look", "Thanks"]
+    assert bench.verify().identical == 5
+    assert not bench.report().changed
+
+
+def test_a_job_that_lost_its_ledger_may_die_while_it_finds_out(tmp_path: Path) -> None:
+    def fresh(name: str) -> Trial:
+        shelf, store = ChatShelf(), Store(tmp_path / f"{name}.store")
+        workspace(shelf)
+        bench = Bench(tmp_path / name, shelf, store, ChatSource, RoomsDestination, kinds=(Kind.CHAT,))
+        bench.run()
+        shutil.rmtree(bench.folder)
+        shelf.say(room_of(bench), "U1", "Thanks")
+
+        def contents() -> Any:
+            return [(one.body, one.facts) for one in store.held("room r1")]
+
+        return Trial(lambda step: bench.report(step=step), contents)
+
+    survives(fresh, only=lambda _number, what: what.startswith("after "))
+
+
+def test_members_who_cannot_come_in_are_listed_until_they_can(bench: Bench) -> None:
+    class Strict(RoomsDestination):
+        banned: ClassVar = {"U2": ItemError("member-refused", "ben is banned there.", "Let them in.")}
+
+        def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
+            super().close_room(place, room, pinned)
+            return self.banned
+
+    bench.destination = Strict
+    for _ in range(2):
+        account = bench.run()
+        assert [(one.code, one.why) for one in account.refused] == [("member-refused", "ben is banned there.")]
+        assert (account.state, account.moved) == ("done", 4)
+    assert not bench.report().changed
+    Strict.banned = {}
+    account = bench.run()
+    assert (account.refused, account.moved) == ((), 4)
+    before = bench.store.tally
+    assert not bench.report().changed
+    assert bench.store.tally == before
 
 
 def test_rooms_of_one_name_stay_two(bench: Bench) -> None:
