@@ -37,6 +37,7 @@ from liberate_matrix.contents import key_of, puts, version_of
 from liberate_matrix.media import Media
 from liberate_matrix.people import People
 from liberate_matrix.registration import read
+from liberate_matrix.removing import Removing
 from liberate_matrix.rooms import Opened, Rooms
 from liberate_matrix.saying import Saying
 from liberate_matrix.settings import MatrixSettings
@@ -68,6 +69,7 @@ class MatrixDestination:
         self._rooms = Rooms(client, self._people, self._settings)
         self._media = Media(client)
         self._closing = Closing(client, self._people, self._rooms, self._settings)
+        self._removing = Removing(client, self._people, self._settings)
         self._saying = Saying(client, self._people, self._rooms, self._closing)
         return self
 
@@ -191,6 +193,11 @@ class MatrixDestination:
         receipt = self._saying.say(opened, slot, message, standing)
         self._unfinished.pop((slot.place, slot.key), None)
         return receipt
+
+    # Taking back ---------------------------------------------------------------------------------
+
+    def remove_room(self, place: Place, files: Sequence[Receipt]) -> None:
+        self._removing.remove(place, files)
 
     # Reading -------------------------------------------------------------------------------------
 

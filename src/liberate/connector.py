@@ -552,6 +552,19 @@ class KeepsRooms(Protocol):
 
 
 @runtime_checkable
+class RemovesRooms(Protocol):
+    """A destination of chat whose rooms are taken back whole, and not message by message."""
+
+    def remove_room(self, place: Place, files: Sequence[Receipt]) -> None:
+        """Remove the room and these files of it. What is gone already is fine.
+
+        A room in which somebody else has written since raises ItemError(CHANGED_THERE), and so does one
+        that liberate did not make: nothing of it is touched.
+        """
+        ...
+
+
+@runtime_checkable
 class Recalls(Protocol):
     """A destination of chat that tells what it holds, for comparison with what was said at the source."""
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from liberate.connector import Item, Kind, Place
 from liberate.errors import ItemError
-from liberate.ledger_rows import Claim, Row, State, forms_text, inserted, key_of
-from liberate.ledger_schema import items, places
+from liberate.ledger_rows import AGAIN, DONE, ROW_COLUMNS, Claim, Row, State, forms_text, inserted, key_of, row_from
+from liberate.ledger_schema import accounts, items, places
 from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
 
@@ -83,6 +83,34 @@ class Rooms(Slices):
                 db.execute(items.insert().values(**inserted(claim, row)))
         claim.deadline = deadline
         return before != {row.key for row in rows}
+
+    def rooms_to_undo(self, account: int) -> list[tuple[int, Place]]:
+        """The rooms that the account has at its destination, those made last first."""
+        query = (
+            sa.select(places.c.id, places.c.place)
+            .where(places.c.account == account, places.c.folder.is_not(None), places.c.place.is_not(None))
+            .order_by(places.c.id.desc())
+        )
+        with self._reading() as db:
+            return [(row.id, Place(row.place)) for row in db.execute(query)]
+
+    def standing_in(self, room: int) -> tuple[int, list[Row]]:
+        """How many items stand in the room, and the rows of the files among them."""
+        there = (items.c.place == room, items.c.state.in_(DONE))
+        files = sa.select(*ROW_COLUMNS).where(*there, items.c.kind == Kind.FILE.value).order_by(items.c.id)
+        with self._reading() as db:
+            count = db.scalar(sa.select(sa.func.count()).select_from(items).where(*there)) or 0
+            return count, [row_from(found) for found in db.execute(files)]
+
+    def room_undone(self, account: int, room: int) -> None:
+        """Record that a room was taken away again with all that was in it, as if nothing of it had moved."""
+        with self._transaction("room undone") as db:
+            own = (items.c.account == account, items.c.place == room)
+            db.execute(
+                items.update().where(*own, items.c.state.in_((*DONE, State.INTENDED))).values(**AGAIN, mark=None)
+            )
+            db.execute(places.update().where(places.c.id == room).values(place=None, closed=None))
+            db.execute(accounts.update().where(accounts.c.id == account).values(finished=None))
 
     def retold(self, claim: Claim, rows: Sequence[Row]) -> None:
         """Record what rows that stand at the destination are to be recognised by from now on."""

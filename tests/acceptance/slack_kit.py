@@ -170,6 +170,10 @@ class Colleague:
                 return out
             start = {"from": told["end"]}
 
+    def say(self, place: str, text: str) -> None:
+        path = f"{V3}/rooms/{quote(place)}/send/m.room.message/1"
+        self._synapse.ask("PUT", path, {"msgtype": "m.text", "body": text}, self._token)
+
     def state(self, place: str, type_: str, key: str = "") -> Any:
         return self.ask(f"{V3}/rooms/{quote(place)}/state/{type_}/{quote(key)}")
 

@@ -54,6 +54,7 @@ def test_a_workspace_leaves_slack_whatever_dies_on_the_way(tmp_path: Path, shape
         assert (code, report["accounts"][0]["state"]) == (0, "done"), report
         everything_is_there(here)
         assert here.fingerprint() == before
+        all_but_one_is_taken_back(here)
 
 
 def everything_is_there(here: Workspace) -> None:
@@ -65,6 +66,23 @@ def everything_is_there(here: Workspace) -> None:
     found = account["verification"]
     assert (code, found["different"], found["missing"]) == (0, 0, 0), found
     assert found["identical"] == account["items"]["moved"]
+
+
+def all_but_one_is_taken_back(here: Workspace) -> None:
+    """What bo has written in since stays where it is; of the rest nobody sees anything any more."""
+    bo, board = here.people["bo"], here.place(BOARD)
+    bo.say(board, "still here")
+    before = [one["event_id"] for one in bo.events(board)]
+    with here.command("undo", "--yes") as process:
+        out, err = process.communicate(timeout=600)
+    assert "Traceback" not in err, err
+    assert process.returncode == 1, (out, err)
+    assert f"{bo.id} has written in the room since" in " ".join(out.split())
+    assert [one["event_id"] for one in bo.events(board)] == before
+    for colleague in here.people.values():
+        rooms = colleague.ask(f"{V3}/joined_rooms")["joined_rooms"]
+        assert board in rooms
+        assert len(rooms) == 2  # it and its space
 
 
 def rooms_are_as_they_were(here: Workspace) -> None:

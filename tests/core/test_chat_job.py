@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import pytest
 from core_kit import Bench
 
+import liberate
 from liberate.chat import Emoji, Message, Reaction, Room, RoomKind
-from liberate.connector import Collection, Kind, Place, Receipt, Slot
+from liberate.connector import CHANGED_THERE, Collection, Kind, Place, Receipt, Slot
 from liberate.errors import ItemError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
@@ -217,6 +218,34 @@ def test_members_who_cannot_come_in_are_listed_until_they_can(bench: Bench) -> N
     before = bench.store.tally
     assert not bench.report().changed
     assert bench.store.tally == before
+
+
+def test_rooms_are_taken_back_whole_and_can_come_again(bench: Bench) -> None:
+    class Removable(RoomsDestination):
+        used: ClassVar[set[str]] = {"room r2"}
+
+        def remove_room(self, place: Place, files: Sequence[Receipt]) -> None:
+            if place in self.used:
+                raise ItemError(CHANGED_THERE, "Ben has written there.")
+            assert [one.id for one in files] == [one.id for one in self._store.held(place) if one.kind == "file"]
+            for one in self._store.held(place):
+                self._store.remove(place, one.id)
+            self._keys.pop(place, None)
+
+    shelf = shelf_of(bench)
+    shelf.say(shelf.room("r2", "random"), "U1", "Hello")
+    bench.destination = Removable
+    bench.run()
+    (undone,) = liberate.undo(bench.plan())
+    assert (undone.removed, [(one.code, one.items) for one in undone.kept]) == (4, [("changed-there", 1)])
+    assert (text(bench.store), text(bench.store, "r2")) == ([], ["Hello"])
+    account = bench.run()
+    assert (account.state, account.moved) == ("done", 5)
+    assert (text(bench.store), text(bench.store, "r2")) == (["Who bakes?", "I do", "Look"], ["Hello"])
+    assert bench.verify().identical == 5
+    Removable.used = set()
+    (undone,) = liberate.undo(bench.plan())
+    assert (undone.removed, undone.kept, text(bench.store, "r2")) == (5, (), [])
 
 
 def test_rooms_of_one_name_stay_two(bench: Bench) -> None:
