@@ -25,12 +25,14 @@ from liberate.connector import (
     Outcome,
     Place,
     Receipt,
+    Remark,
     Slot,
     Taken,
 )
 from liberate.errors import ItemError
 from liberate.naming import Rules
 from liberate_matrix import recalling, refusals, searching
+from liberate_matrix.checking import Checking
 from liberate_matrix.client import Client
 from liberate_matrix.closing import Closing
 from liberate_matrix.contents import key_of, puts, version_of
@@ -193,6 +195,16 @@ class MatrixDestination:
         receipt = self._saying.say(opened, slot, message, standing)
         self._unfinished.pop((slot.place, slot.key), None)
         return receipt
+
+    # Checking ------------------------------------------------------------------------------------
+
+    def check(self) -> Iterator[Remark]:
+        return Checking(self, self._client, self._settings).run()
+
+    def place_of(self, room: Room) -> Place | None:
+        """Where the room is, if it was made, whole or not."""
+        found = self._client.resolve(self._rooms.alias(room.workspace.id, room.id))
+        return None if found is None else Place(found)
 
     # Taking back ---------------------------------------------------------------------------------
 

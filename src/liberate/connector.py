@@ -578,6 +578,25 @@ class Recalls(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that a check came upon at a service."""
+
+    code: str  # stable
+    why: str  # a sentence for whoever moves
+    todo: str = ""  # what to do about it; "" for nothing
+    stops: bool = False  # a move would fail, or lose something
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """An end that can be looked at before anything moves, at most by things of its own that it takes away again."""
+
+    def check(self) -> Iterator[Remark]:
+        """What there is to know, in the order in which it is found out. Raises as `write` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """What an account holds by the service's own count, without a body read."""
 

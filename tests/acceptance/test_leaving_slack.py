@@ -34,6 +34,12 @@ SIZES = [
 def test_a_workspace_leaves_slack_whatever_dies_on_the_way(tmp_path: Path, shape: Shape) -> None:
     with moving(tmp_path, shape) as here:
         total = sum(len(one) for one in here.said.messages.values())
+        with here.command("check") as process:
+            out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, (out, err)
+        assert "slack:" in out
+        assert "chat:" in out
+        assert "messages a second" in out
         for percent in (3, 30, 27):  # of the whole, since it was killed last
             assert here.killed(total * percent // 100), "it ended before it could be killed"
 
