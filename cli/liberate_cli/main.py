@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "init": "Write a plan and a people table to fill in.",
+    "check": "Look at both ends before anything moves.",
     "migrate": "Move what the plan says; run it again to continue.",
     "status": "Say how far a job is.",
     "verify": "Read back what has moved and compare it.",

@@ -87,7 +87,7 @@ class ChatArchive:
                 save(path, room_said(room))
             return place
 
-    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> None:
+    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
         with _writing():
             folder = self._folder(place)
             cast = self._casts.get(place)
@@ -118,6 +118,7 @@ class ChatArchive:
                 folder.index.forget_moves()
             self._do("after telling other rooms")
             self._write_contents(room.workspace.name)
+        return {}
 
     def _look(self, workspace: str) -> Look:
         return Look(

@@ -30,6 +30,7 @@ DEVICE = "LIBERATE"
 _V3 = "/_matrix/client/v3"
 _CONNECT = 15.0  # seconds to reach the server
 _CHUNK = 256 << 10
+_CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,18 @@ class Client:
         fine: tuple[str, ...] = (),
         data: Any = None,
         headers: Mapping[str, str] | None = None,
+        many: bool = False,
     ) -> Answer:
-        """The answer, as JSON. A refusal with one of the `fine` errcodes is an answer; any other is raised."""
+        """The answer, a JSON object, or an array if `many`. A refusal with one of the `fine` errcodes is an answer.
+
+        Any other is raised.
+        """
         with self._sent(method, path, json_, user, device, params, data, headers) as response:
             try:
                 body = json.loads(response.content or b"{}")
             except ValueError:
                 body = None
-            if response.status_code < 300 and isinstance(body, dict):
+            if response.status_code < 300 and isinstance(body, list if many else dict):
                 return Answer(response.status_code, body)
             told = body if isinstance(body, dict) else {}
             code = str(told.get("errcode", ""))
@@ -192,9 +197,21 @@ class Client:
         told = self.ask("PUT", f"{_V3}/directory/room/{q(alias)}", {"room_id": room}, fine=fine)
         return not told.code or self.resolve(alias) == room
 
+    def forget_alias(self, alias: str) -> None:
+        """Take an alias of the application service's own away from whatever room has it."""
+        self.ask("DELETE", f"{_V3}/directory/room/{q(alias)}", fine=("M_NOT_FOUND",))
+
+    def aliases(self, user: str, room: str) -> list[str]:
+        """All of this homeserver's aliases that lead to the room."""
+        return list(self.get(f"{_V3}/rooms/{q(room)}/aliases", user=user).body["aliases"])
+
     def create_room(self, user: str, body: Mapping[str, Any]) -> str | None:
         """A new room; None if its alias is taken."""
-        told = self.ask("POST", f"{_V3}/createRoom", body, user=user, fine=("M_ROOM_IN_USE",))
+        # Two at once: Synapse sees it when it gives the alias away, and answers 409 with M_UNKNOWN.
+        fine = ("M_ROOM_IN_USE", "M_UNKNOWN")
+        told = self.ask("POST", f"{_V3}/createRoom", body, user=user, fine=fine)
+        if told.code == "M_UNKNOWN" and told.status != _CONFLICT:
+            raise refusals.refusal(told.status, told.code, "", None, user, self._where)
         return None if told.code else str(told.body["room_id"])
 
     def state(self, user: str, room: str, type_: str, key: str = "") -> dict[str, Any] | None:
@@ -208,6 +225,19 @@ class Client:
         """Set state. What is there already in the same words makes no new event, as far as Synapse is asked."""
         params = {} if ts is None else {"ts": ts}
         self.ask("PUT", f"{_V3}/rooms/{q(room)}/state/{q(type_)}/{q(key)}", content, user=user, params=params)
+
+    def all_state(self, user: str, room: str) -> list[dict[str, Any]]:
+        """Every state event of the room. Raises ItemError("forbidden") if the user is not in it."""
+        told = self.ask("GET", f"{_V3}/rooms/{q(room)}/state", user=user, many=True)
+        return list(told.body)
+
+    def forget_room(self, user: str, room: str) -> None:
+        """Take a room that the user has left out of what is shown to them."""
+        self.ask("POST", f"{_V3}/rooms/{q(room)}/forget", {}, user=user)
+
+    def is_here(self, user: str) -> bool:
+        """Whether the account is one of this homeserver."""
+        return user.partition(":")[2] == self.domain
 
     def member(self, user: str, room: str, of: str) -> str:
         """The membership of `of`, as `user` sees it; "" for none."""

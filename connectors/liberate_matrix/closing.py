@@ -9,13 +9,10 @@ from liberate.chat import Room, RoomKind
 from liberate.connector import Receipt
 from liberate.errors import ItemError
 from liberate_matrix.client import Client
-from liberate_matrix.contents import SOURCE
+from liberate_matrix.contents import RECORD, SOURCE
 from liberate_matrix.people import People
-from liberate_matrix.rooms import Opened, Rooms, room_name, room_topic
+from liberate_matrix.rooms import Opened, Rooms, room_record
 from liberate_matrix.settings import MatrixSettings
-
-RECORD = "org.liberate.room"
-"""State in which stands what liberate set last: what is otherwise now, somebody else changed, and it stays."""
 
 
 class Closing:
@@ -27,8 +24,8 @@ class Closing:
         self._rooms = rooms
         self._settings = settings
 
-    def close(self, opened: Opened, room: Room, pinned: Mapping[str, Receipt]) -> None:
-        """Each step leaves alone what is done already. Raises ItemError at the end for members who cannot come in."""
+    def close(self, opened: Opened, room: Room, pinned: Mapping[str, Receipt]) -> dict[str, ItemError]:
+        """Each step leaves alone what is done already. The members who cannot come in, and why."""
         own, refused = self._bring_members(opened, room)
         self._state(opened, room, [pinned[one].id for one in room.pins if one in pinned])
         if opened.direct and opened.owner != self._client.bot:
@@ -36,8 +33,7 @@ class Closing:
         if room.kind is RoomKind.DIRECT:
             self._mark_direct(opened, room, own)
         self._mark_read(opened)
-        if refused is not None:
-            raise refused
+        return refused
 
     def lift(self, opened: Opened) -> bool:
         """Let people write in a room that was archived here, until it is closed again; False if it was not."""
@@ -48,31 +44,28 @@ class Closing:
         self._client.set_state(opened.owner, opened.place, RECORD, {**record, "archived": False})
         return True
 
-    def _bring_members(self, opened: Opened, room: Room) -> tuple[list[str], ItemError | None]:
-        """Join the homeserver's own people; ghosts are in the room only if they speak. Who they are, and a refusal."""
-        refused = None
-        users = dict.fromkeys(opened.names.user(one) for one in room.members)
-        own = [user for user in users if not self._people.ghost(user)]
-        for user in own:
+    def _bring_members(self, opened: Opened, room: Room) -> tuple[list[str], dict[str, ItemError]]:
+        """Join the homeserver's own people; ghosts are in the room only if they speak. Who came in, and who cannot."""
+        refused: dict[str, ItemError] = {}
+        users = {opened.names.user(one): one for one in reversed(room.members)}
+        own = []
+        for user, author in users.items():
+            if self._people.ghost(user):
+                continue
             try:
                 if not opened.direct:
                     self._rooms.join_space(room.workspace, user)
                 if room.kind is not RoomKind.PUBLIC or self._settings.join_public:
                     self._rooms.join(opened, user)
+                own.append(user)
             except ItemError as error:  # banned, say: the others come in
-                refused = error
+                why = f"{user} could not be brought into the room {room.name or room.id}: {error.why}"
+                refused[author] = ItemError("member-refused", why, "See whether they are banned there; let them in.")
         return own, refused
 
     def _state(self, opened: Opened, room: Room, pins: list[str]) -> None:
-        record = self._client.state(opened.owner, opened.place, RECORD)
-        # What a new room got when it was made counts as set.
-        before = record if record is not None else {"name": room_name(room), "topic": room_topic(room)}
-        wish: dict[str, Any] = {
-            "name": room_name(room),
-            "topic": room_topic(room),
-            "pins": pins,
-            "archived": room.archived,
-        }
+        before = self._client.state(opened.owner, opened.place, RECORD) or {}
+        wish: dict[str, Any] = {**room_record(room), "pins": pins, "archived": room.archived}
         for name, type_, member in (
             ("name", "m.room.name", "name"),
             ("topic", "m.room.topic", "topic"),
@@ -86,7 +79,7 @@ class Closing:
                 self._client.set_state(opened.owner, opened.place, type_, {member: wish[name]})
         if room.archived != bool(before.get("archived")):
             self._quiet(opened, quiet=room.archived)
-        if record != wish:
+        if before != wish:
             self._client.set_state(opened.owner, opened.place, RECORD, wish)
 
     def _quiet(self, opened: Opened, *, quiet: bool) -> None:

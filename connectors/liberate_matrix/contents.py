@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liberate.chat import File, Message, Reaction, shown, told
-from liberate.connector import Receipt
+from liberate.connector import Item, Receipt
 from liberate_matrix.convert import BUDGET, Names, clean, weight, words
 from liberate_matrix.splitting import Part, split
 
 SOURCE = "org.liberate.source"
 """The member of a content that says what of which message it is."""
+RECORD = "org.liberate.room"
+"""State in which stands what liberate set last: what is otherwise now, somebody else changed, and it stays. A room has
+it from its making, so that one without it is only half made."""
 FORM = 1  # of conversion: part of every transaction id, so that another conversion is another event
 
 _MOST_KEY = 500  # letters of a reaction
@@ -87,6 +90,11 @@ def puts(reactions: Sequence[Reaction]) -> list[Put]:
             digest = hashlib.blake2b(f"{key}\x1f{author}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
             out.setdefault(digest, Put(f"r{digest}", key, author))
     return list(out.values())
+
+
+def key_of(item: Item) -> str:
+    """What an item is called in its room: the same for every job and every ledger, as the room is."""
+    return hashlib.blake2b(item.id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def version_of(version: str) -> str:

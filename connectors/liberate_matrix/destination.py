@@ -25,18 +25,21 @@ from liberate.connector import (
     Outcome,
     Place,
     Receipt,
+    Remark,
     Slot,
     Taken,
 )
 from liberate.errors import ItemError
 from liberate.naming import Rules
-from liberate_matrix import recalling
+from liberate_matrix import recalling, refusals, searching
+from liberate_matrix.checking import Checking
 from liberate_matrix.client import Client
 from liberate_matrix.closing import Closing
-from liberate_matrix.contents import puts, version_of
+from liberate_matrix.contents import key_of, puts, version_of
 from liberate_matrix.media import Media
 from liberate_matrix.people import People
 from liberate_matrix.registration import read
+from liberate_matrix.removing import Removing
 from liberate_matrix.rooms import Opened, Rooms
 from liberate_matrix.saying import Saying
 from liberate_matrix.settings import MatrixSettings
@@ -58,6 +61,8 @@ class MatrixDestination:
         self._step = step
         self._opened: dict[Place, Opened] = {}
         self._unfinished: dict[tuple[Place, str], Standing] = {}
+        self._members: dict[Place, str] = {}
+        self._searched: dict[Place, searching.Room] = {}
 
     def __enter__(self) -> Self:
         self._client = client = Client(self._settings, self._registration, self._step)
@@ -66,6 +71,7 @@ class MatrixDestination:
         self._rooms = Rooms(client, self._people, self._settings)
         self._media = Media(client)
         self._closing = Closing(client, self._people, self._rooms, self._settings)
+        self._removing = Removing(client, self._people, self._settings)
         self._saying = Saying(client, self._people, self._rooms, self._closing)
         return self
 
@@ -73,6 +79,9 @@ class MatrixDestination:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
+        for room in self._searched.values():
+            room.close()
+        self._searched.clear()
 
     # Rooms ---------------------------------------------------------------------------------------
 
@@ -83,10 +92,12 @@ class MatrixDestination:
     def open_room(self, room: Room, cast: Cast) -> Place:
         opened = self._rooms.open(room, cast)
         self._opened[opened.place] = opened
+        self._members.pop(opened.place, None)
         return opened.place
 
-    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> None:
-        self._closing.close(self._opened[place], room, pinned)
+    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
+        self._forget_search(place)
+        return self._closing.close(self._opened[place], room, pinned)
 
     # Finding -------------------------------------------------------------------------------------
 
@@ -107,10 +118,9 @@ class MatrixDestination:
             else:
                 by_place.setdefault(slot.place, []).append(slot)
         for place, some in by_place.items():
-            said = until(self._client.history(self._reader(place), place, SAID), (one.mark for one in some))
-            standing = collect(said, {one.key for one in some})
+            standing = self._standing(place, some)
             for slot in some:
-                there = standing.get(slot.key)
+                there = standing.get(key_of(slot.item))
                 if there is None:
                     continue
                 if there.whole(version_of(slot.item.version)):
@@ -121,6 +131,20 @@ class MatrixDestination:
             theirs = taken(place, [one.id for one in out.values() if one.place == place])
             out = {key: one for key, one in out.items() if one.place != place or one.id not in theirs}
         return out
+
+    def _standing(self, place: Place, slots: Sequence[Slot]) -> dict[str, Standing]:
+        """By key, what there is of these slots' messages; the whole room is read only once, and only if it must be."""
+        keys = [key_of(one.item) for one in slots]
+        if all(one.mark for one in slots):
+            said = until(self._client.history(self._reader(place), place, SAID), (one.mark for one in slots))
+            return collect(said, set(keys))
+        if place not in self._searched:
+            self._searched[place] = searching.Room(self._client.history(self._reader(place), place, SAID))
+        return self._searched[place].standing(keys)
+
+    def _forget_search(self, place: Place) -> None:
+        if (room := self._searched.pop(place, None)) is not None:
+            room.close()
 
     # Writing -------------------------------------------------------------------------------------
 
@@ -172,6 +196,21 @@ class MatrixDestination:
         self._unfinished.pop((slot.place, slot.key), None)
         return receipt
 
+    # Checking ------------------------------------------------------------------------------------
+
+    def check(self) -> Iterator[Remark]:
+        return Checking(self, self._client, self._settings).run()
+
+    def place_of(self, room: Room) -> Place | None:
+        """Where the room is, if it was made, whole or not."""
+        found = self._client.resolve(self._rooms.alias(room.workspace.id, room.id))
+        return None if found is None else Place(found)
+
+    # Taking back ---------------------------------------------------------------------------------
+
+    def remove_room(self, place: Place, files: Sequence[Receipt]) -> None:
+        self._removing.remove(place, files)
+
     # Reading -------------------------------------------------------------------------------------
 
     def read(self, receipt: Receipt) -> Iterator[bytes]:
@@ -192,17 +231,21 @@ class MatrixDestination:
         return self._opened[place].names.user(author)
 
     def _reader(self, place: Place) -> str:
-        """Somebody who is in the room."""
+        """Somebody who is in the room. Raises ItemError("gone") where nobody is."""
         opened = self._opened.get(place)
-        return opened.owner if opened is not None else self._client.bot
+        return opened.owner if opened is not None else self._member(place)
 
     def _member(self, place: Place) -> str:
-        """Somebody who is in the room and has no more rights there than others, if there is anybody."""
-        opened = self._opened.get(place)
-        if opened is None:
-            return self._client.bot
-        others = sorted(opened.joined - {opened.owner, self._client.bot})
-        return others[0] if others else opened.owner
+        """Somebody who is in the room and has no more rights there than others, if there is anybody.
+
+        Raises ItemError("gone") where nobody of this homeserver is in it.
+        """
+        if place not in self._members:
+            joined = self._client.joined(self._client.bot, place)
+            if not joined:
+                raise refusals.gone()
+            self._members[place] = self._people.plainest(joined, self._client.creator(min(joined), place))
+        return self._members[place]
 
 
 class _Held:

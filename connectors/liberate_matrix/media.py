@@ -11,7 +11,7 @@ from liberate.connector import Body, Receipt, Slot
 from liberate.errors import TransientError
 from liberate_matrix import refusals
 from liberate_matrix.client import Client
-from liberate_matrix.contents import version_of
+from liberate_matrix.contents import key_of, version_of
 from liberate_matrix.convert import clean
 
 _NOTE = "org.liberate.file."  # account data of liberate's own account for the room: gone when the room is purged
@@ -87,7 +87,7 @@ class Reads(Protocol):
 
 
 def _name(slot: Slot) -> str:
-    return f"{_NOTE}{slot.key}.{version_of(slot.item.version)}"
+    return f"{_NOTE}{key_of(slot.item)}.{version_of(slot.item.version)}"
 
 
 def _spooled(body: Body, spool: Any) -> int:

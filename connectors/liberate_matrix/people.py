@@ -39,6 +39,10 @@ class People:
         """Whether that account is one that liberate makes for people who have none."""
         return user.startswith(f"@{self._prefix}_") or user == self._client.bot
 
+    def plainest(self, users: set[str], owner: str) -> str:
+        """Of these, somebody who is like most: of the homeserver's own people if any is among them, not the owner."""
+        return min(users, key=lambda user: (user in (owner, self._client.bot), self.ghost(user), user))
+
     def ready(self, user: str, cast: Cast | None = None, author: str = "") -> None:
         """Make sure that the account is there, can be told apart and has its name, before it joins anything.
 

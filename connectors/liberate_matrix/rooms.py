@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,9 +11,10 @@ from typing import Any
 
 from liberate.chat import Room, RoomKind, Workspace
 from liberate.connector import Cast, Place
-from liberate.errors import AccountError, TransientError
+from liberate.errors import AccountError, ItemError, TransientError
 from liberate_matrix import refusals
 from liberate_matrix.client import Client
+from liberate_matrix.contents import RECORD
 from liberate_matrix.convert import Names, clean
 from liberate_matrix.ids import localpart, pretty
 from liberate_matrix.people import People
@@ -20,6 +23,10 @@ from liberate_matrix.settings import MatrixSettings
 TALK = frozenset({RoomKind.GROUP, RoomKind.DIRECT})
 """Rooms of some people among themselves: they are made in the name of one of them, and nobody else is in them."""
 
+_HALF = 30.0
+"""Seconds after which a room that was only begun counts as left behind by a homeserver that died over it."""
+_begun: dict[tuple[str, str], float] = {}  # server and address -> when such a room was first met by this process
+_spaces = threading.Lock()  # workers come for the space at the same time; for a room comes only one
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALL = 1000  # milliseconds
 
@@ -101,15 +108,20 @@ class Rooms:
 
     def space(self, workspace: Workspace) -> Space:
         """The space of the workspace, made if it is not there."""
+        with _spaces:
+            return self._space(workspace)
+
+    def _space(self, workspace: Workspace) -> Space:
         if workspace.id not in self._spaces:
             alias = self.alias(workspace.id)
             candidates = [self._settings.creator or self._client.bot, self._client.bot]
-            wish = self._base(clean(workspace.name)[:255], clean(workspace.url), "invite")
+            record = {"name": clean(workspace.name)[:255], "topic": clean(workspace.url)}
+            wish = self._base(record, "invite")
             wish["creation_content"]["type"] = "m.space"
             wish["power_level_content_override"] = {"events_default": 100, "invite": 50}
             id_, owner = self._found(alias, candidates) or self._made(alias, candidates, wish)
-            self._spaces[workspace.id] = Space(id_, owner, self._client.joined(owner, id_))
-            self.join_space(workspace, self._client.bot)
+            space = self._spaces[workspace.id] = Space(id_, owner, self._client.joined(owner, id_))
+            self._enter(space, self._client.bot)
         return self._spaces[workspace.id]
 
     # Joining -------------------------------------------------------------------------------------
@@ -122,7 +134,9 @@ class Rooms:
 
     def join_space(self, workspace: Workspace, user: str) -> None:
         """Bring the account into the space, where it finds the rooms that it may join."""
-        space = self.space(workspace)
+        self._enter(self.space(workspace), user)
+
+    def _enter(self, space: Space, user: str) -> None:
         if user not in space.joined:
             self._join(space.owner, space.id, user, None)
             space.joined.add(user)
@@ -135,7 +149,12 @@ class Rooms:
 
     def _join(self, owner: str, room: str, user: str, ts: int | None, *, direct: bool = False) -> None:
         invited: dict[str, Any] = {"membership": "invite", **({"is_direct": True} if direct else {})}
-        self._client.set_state(owner, room, "m.room.member", invited, user, ts)
+        try:
+            self._client.set_state(owner, room, "m.room.member", invited, user, ts)
+        except ItemError:
+            if self._client.member(owner, room, user) == "join":
+                return  # another worker was faster, or they came by themselves
+            raise
         self._client.set_state(user, room, "m.room.member", {"membership": "join"}, user, ts)
 
     # Making --------------------------------------------------------------------------------------
@@ -154,11 +173,15 @@ class Rooms:
         if id_ is None:
             return None
         joined = self._client.joined(self._client.bot, id_)
-        if not joined:  # Synapse gives a room its address before anybody is in it
+        if not joined:
             raise TransientError(
                 f"The address {alias} leads to a room that is only just being made, or that everybody has left. "
-                "If that stays so, delete the address."
+                "If that stays so, delete the address.",
+                2.0,
             )
+        if self._client.state(min(joined), id_, RECORD) is None:
+            self._half_made(alias)
+            return None
         owner = next((one for one in candidates if one in joined), "")
         if direct:
             return id_, owner or min(joined)
@@ -169,6 +192,17 @@ class Rooms:
             f"The room {alias} is there, and none of those who may have made it is in it.",
             "Let whoever made it join again, or delete the room and its address; then run the same command again.",
         )
+
+    def _half_made(self, alias: str) -> None:
+        """Wait for whoever makes that room; once nobody can be at it any more, take its address for another one.
+
+        Synapse gives a room its address first, and what is in it after that.
+        """
+        met = _begun.setdefault((self._settings.url, alias), time.monotonic())
+        if time.monotonic() - met < _HALF:
+            raise TransientError(f"The room of the address {alias} is only just being made.", 2.0)
+        self._client.forget_alias(alias)
+        del _begun[self._settings.url, alias]
 
     def _made(self, alias: str, candidates: list[str], wish: dict[str, Any]) -> tuple[str, str]:
         owner = candidates[0]
@@ -181,28 +215,27 @@ class Rooms:
         # Somebody else was faster.
         found = self._found(alias, candidates, direct=bool(wish.get("is_direct")))
         if found is None:
-            raise TransientError(f"The address {alias} is taken and leads nowhere yet.")
+            raise TransientError(f"The address {alias} is taken and leads nowhere yet.", 1.0)
         return found
 
-    def _base(self, name: str, topic: str, join_rule: str | dict[str, Any]) -> dict[str, Any]:
+    def _base(self, record: dict[str, Any], join_rule: str | dict[str, Any]) -> dict[str, Any]:
         rule = {"join_rule": join_rule} if isinstance(join_rule, str) else join_rule
-        state = {
+        state: dict[str, dict[str, Any]] = {
             "m.room.history_visibility": {"history_visibility": "shared"},  # whoever comes later sees all of it
             "m.room.guest_access": {"guest_access": "forbidden"},
             "m.room.join_rules": rule,
             "m.room.canonical_alias": {},  # else the technical address would be its name where it has none
         }
-        wish: dict[str, Any] = {
+        for name in ("name", "topic"):
+            if record[name]:
+                state[f"m.room.{name}"] = {name: record[name]}
+        state[RECORD] = record
+        return {
             "preset": "private_chat",
             "visibility": "private",
             "creation_content": {} if self._settings.federate else {"m.federate": False},
             "initial_state": [{"type": type_, "state_key": "", "content": told} for type_, told in state.items()],
         }
-        if name:
-            wish["name"] = name
-        if topic:
-            wish["topic"] = topic
-        return wish
 
     def _wish(self, room: Room, space: Space | None) -> dict[str, Any]:
         rule: str | dict[str, Any] = "invite"
@@ -211,7 +244,7 @@ class Rooms:
             if self._settings.public_rooms == "space" and space is not None:
                 allowed = [{"type": "m.room_membership", "room_id": space.id}]
                 rule = {"join_rule": "restricted", "allow": allowed}
-        wish = self._base(room_name(room), room_topic(room), rule)
+        wish = self._base({**room_record(room), "pins": [], "archived": False}, rule)
         if space is None:
             # As clients make them: all who are in it are equals.
             wish |= {"is_direct": True, "power_level_content_override": {"users_default": 100}}
@@ -237,6 +270,11 @@ class Rooms:
                 told = {"alias": alias, "alt_aliases": [technical]}
                 self._client.set_state(owner, room, "m.room.canonical_alias", told)
                 return
+
+
+def room_record(room: Room) -> dict[str, Any]:
+    """What a room is called, and what it is about."""
+    return {"name": room_name(room), "topic": room_topic(room)}
 
 
 def room_name(room: Room) -> str:

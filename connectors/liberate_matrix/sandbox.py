@@ -16,6 +16,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -127,6 +128,14 @@ class Synapse:
     def restart(self) -> None:
         """Stop at once and start again on the same port: what it had only in memory is forgotten."""
         self.kill()
+        self.start()
+
+    def a_day_later(self) -> None:
+        """Start again as it would be tomorrow: no transaction is known any more, in memory or in its database."""
+        self.kill()
+        with sqlite3.connect(self.folder / "homeserver.db") as database:
+            database.execute("DELETE FROM event_txn_id_device_id")
+        database.close()
         self.start()
 
     def _await_answer(self) -> None:

@@ -10,7 +10,7 @@ from liberate.connector import Receipt, Slot
 from liberate.errors import ItemError
 from liberate_matrix.client import Client
 from liberate_matrix.closing import Closing
-from liberate_matrix.contents import FORM, SOURCE, Put, planned, puts, reaction, version_of
+from liberate_matrix.contents import FORM, SOURCE, Put, key_of, planned, puts, reaction, version_of
 from liberate_matrix.convert import clean, edit, in_thread
 from liberate_matrix.people import People
 from liberate_matrix.refusals import DeviceGone
@@ -33,7 +33,7 @@ class Saying:
         """Send what is not standing, change what stands in another version, and empty what is no longer part of it."""
         version = version_of(slot.item.version)
         files = {one.id: slot.refs[one.id] for one in message.files if one.id in slot.refs}
-        plan = planned(message, slot.key, version, files, opened.names)
+        plan = planned(message, key_of(slot.item), version, files, opened.names)
         edited = slot.replaces is not None and message.edited is not None
         ts = opened.stamp(message.edited if edited and message.edited else message.time)
         sender = self._speaker(opened, message.author, ts)
@@ -73,7 +73,7 @@ class Saying:
         for one in wanted:
             sender = self._speaker(opened, one.author, ts)
             txn = _txn(slot, one.label, facts)
-            content = reaction(one, of, slot.key)
+            content = reaction(one, of, key_of(slot.item))
             self._send(opened, sender, "m.reaction", txn, content, ts, fine=("M_DUPLICATE_ANNOTATION",))
 
     def take_back(self, opened: Opened, slot: Slot, of: str, unwanted: Sequence[Put]) -> None:
@@ -84,7 +84,7 @@ class Saying:
         facts = version_of(slot.item.facts_version)
         for event in list(self._client.relations(opened.owner, opened.place, of, "m.annotation")):
             mark = mark_of(event)
-            if mark is not None and mark["part"] in labels and mark.get("key") == slot.key:
+            if mark is not None and mark["part"] in labels and mark.get("key") == key_of(slot.item):
                 txn = _txn(slot, f"gone.{mark['part']}", facts)
                 self._client.redact(event["sender"], opened.place, txn, event["event_id"], event["origin_server_ts"])
 
@@ -162,4 +162,4 @@ class Saying:
 
 def _txn(slot: Slot, label: str, version: str) -> str:
     """A transaction's id: of this conversion, this item, this part and this version, and no other."""
-    return f"liberate{FORM}.{slot.key}.{label}.{version}"
+    return f"liberate{FORM}.{key_of(slot.item)}.{label}.{version}"

@@ -40,6 +40,12 @@ class MatrixSettings(Settings):
         description="who creates the space and its rooms, such as @it:example.coop, and has the highest power in them "
         "for good; none: liberate's own account",
     )
+    admin: str = Field(
+        default="",
+        pattern="^(@[^:]+:.+)?$",
+        description="an administrator of the homeserver, such as @admin:example.coop, in whose name rooms are purged "
+        "that are taken back; none: everybody leaves such a room and forgets it, and the homeserver keeps it",
+    )
     room_version: str = Field(default="", description="the version of rooms that are made; none: the server's default")
     federate: bool = Field(
         default=True, description="whether people of other servers can ever be let in; cannot be changed afterwards"

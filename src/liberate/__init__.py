@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from liberate.moves import Plan
     from liberate.plan import load_plan
     from liberate.report import Report
-    from liberate.run import migrate, retry, status, undo, verify
+    from liberate.run import check, migrate, retry, status, undo, verify
 
 _HOME = {
     "AccountError": "errors",
@@ -40,6 +40,7 @@ _HOME = {
     "PlanError": "errors",
     "Report": "report",
     "TransientError": "errors",
+    "check": "run",
     "load_plan": "plan",
     "migrate": "run",
     "plan_for": "endpoints",
@@ -59,6 +60,7 @@ __all__ = [
     "PlanError",
     "Report",
     "TransientError",
+    "check",
     "load_plan",
     "migrate",
     "plan_for",

@@ -11,9 +11,10 @@ from dataclasses import asdict, replace
 from liberate.body import whole
 from liberate.chat import Author, ChatFacts, Message, Room
 from liberate.chat_proof import REACTIONS, expected, reactions_of
-from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Place, Recalls, Receipt, Slot
+from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot
 from liberate.errors import AccountError, ItemError
 from liberate.job import SliceRun
+from liberate.ledger_rooms import MEMBER
 from liberate.ledger_rows import DONE, Claim, Pending, Row, State, key_of
 from liberate.people import same_name
 from liberate.proof import found_in
@@ -49,9 +50,11 @@ class ChatRun(SliceRun):
             place = self._open()
             pinned = self._receipts(room.pins)
             with _about(room):
-                self._keeper.close_room(place, room, pinned)
-            self._ledger.room_closed(self._claim, self._room, digest)
-            self.progressed = True
+                refused = self._keeper.close_room(place, room, pinned)
+            news = self._ledger.members_refused(self._claim, refused)
+            # With somebody missing it stays open, so that the next run tries to bring them in.
+            self._ledger.room_closed(self._claim, self._room, None if refused else digest)
+            self.progressed = self.progressed or news or not refused
         return True
 
     # The two ends --------------------------------------------------------------------------------
@@ -76,10 +79,16 @@ class ChatRun(SliceRun):
             room = self._source.room(self._claim.collection)
             with _about(room):
                 place = self._keeper.open_room(room, _Cast(self._source, self._directory))
-            if place != self._room.place or self._room.closed is not None:
-                self._ledger.room_opened(self._claim, self._room, place)
+            found = self._room.found or (self._room.place is None and self._holds(place))
+            if place != self._room.place or (self._room.closed is not None and not found):
+                self._ledger.room_opened(self._claim, self._room, place, found=found)
             self._opened = place
         return self._opened
+
+    def _holds(self, place: Place) -> bool:
+        """Whether a room that this ledger does not know holds anything: the ledger may have been lost."""
+        destination = self._ends.destination
+        return not isinstance(destination, Marked) or destination.mark(place) != ""
 
     def _place(self, number: int | None) -> Place:
         return self._open()
@@ -111,6 +120,10 @@ class ChatRun(SliceRun):
         replaced, self._replaced = self._replaced, []
         return replaced
 
+    def _placed(self, rows: Sequence[Row]) -> list[Row]:
+        """As SliceRun's. Members who could not come in are nothing to send: they are tried when the room is closed."""
+        return super()._placed([row for row in rows if not row.item.id.startswith(MEMBER)])
+
     # Sending -------------------------------------------------------------------------------------
 
     def _send(self, rows: Sequence[Row]) -> None:
@@ -122,6 +135,22 @@ class ChatRun(SliceRun):
         self._write([row for row in rows if row.item.kind is Kind.FILE])
         if not self._stopping():
             self._write([row for row in rows if row.item.kind is not Kind.FILE])
+
+    def _intended(self, ready: Sequence[tuple[Row, bytes, bytes]]) -> Iterator[tuple[Slot, bytes]]:
+        """As Sending's; what stands already in a room that another ledger knew is recorded, and not sent."""
+        if not self._room.found:
+            yield from super()._intended(ready)
+            return
+        for row, _, _ in ready:
+            row.mark = ""  # anywhere in the room
+        self._ledger.intend(self._claim, [row for row, _, _ in ready])
+        slots = [self._slot(row) for row, _, _ in ready]
+        found = self._ends.destination.find(slots, self._taken)
+        for row, body, _ in ready:
+            if (receipt := found.get(row.key)) is not None:
+                self._judge(row, receipt, body)
+        self._flush()
+        yield from super()._intended([one for one in ready if one[0].key not in found])
 
     def _slot(self, row: Row) -> Slot:
         slot = super()._slot(row)

@@ -543,8 +543,24 @@ class KeepsRooms(Protocol):
         """Make the room or find it again, before its first message of each turn. The same place each time."""
         ...
 
-    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> None:
-        """The last things, once every message is there: members, pins, what is unread, archived. May be repeated."""
+    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
+        """The last things, once every message is there: members, pins, what is unread, archived. May be repeated.
+
+        The ids of members who cannot be in the room, each with the reason: everything else is done.
+        """
+        ...
+
+
+@runtime_checkable
+class RemovesRooms(Protocol):
+    """A destination of chat whose rooms are taken back whole, and not message by message."""
+
+    def remove_room(self, place: Place, files: Sequence[Receipt]) -> None:
+        """Remove the room and these files of it. What is gone already is fine.
+
+        A room in which somebody else has written since raises ItemError(CHANGED_THERE), and so does one
+        that liberate did not make: nothing of it is touched.
+        """
         ...
 
 
@@ -558,6 +574,25 @@ class Recalls(Protocol):
 
     def called(self, place: Place, author: str) -> str:
         """What Recalled calls that author in this room. Asked after `open_room` of this opening."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that a check came upon at a service."""
+
+    code: str  # stable
+    why: str  # a sentence for whoever moves
+    todo: str = ""  # what to do about it; "" for nothing
+    stops: bool = False  # a move would fail, or lose something
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """An end that can be looked at before anything moves, at most by things of its own that it takes away again."""
+
+    def check(self) -> Iterator[Remark]:
+        """What there is to know, in the order in which it is found out. Raises as `write` does."""
         ...
 
 

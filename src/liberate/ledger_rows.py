@@ -30,6 +30,12 @@ class State(StrEnum):
 
 
 DONE = (State.WRITTEN, State.VERIFIED)
+AGAIN: Mapping[str, Any] = {
+    "state": State.LISTED.value, "attempts": 0,
+    **dict.fromkeys(("receipt", "receipt_size", "receipt_version", "tier", "evidence", "size", "sha256", "forms")),
+    **dict.fromkeys(("noted", "code", "why", "todo")),
+}  # fmt: skip
+"""The values of a row that stands nowhere any more."""
 WITHOUT_ORIGINAL = "without-original"  # the code of a copy whose message did not go
 
 

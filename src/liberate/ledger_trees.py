@@ -10,7 +10,19 @@ import sqlalchemy as sa
 
 from liberate.connector import Kind, Place, Receipt, inside
 from liberate.errors import ItemError
-from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Claim, Row, State, described, forms_text, pages, row_from
+from liberate.ledger_rows import (
+    AGAIN,
+    DONE,
+    PAGE,
+    ROW_COLUMNS,
+    Claim,
+    Row,
+    State,
+    described,
+    forms_text,
+    pages,
+    row_from,
+)
 from liberate.ledger_schema import accounts, items, places
 from liberate.ledger_slices import Slices
 from liberate.ledger_store import Many
@@ -306,15 +318,7 @@ class Trees(Slices):
         """Record that items were taken from the destination again, as if they had not moved."""
         with self._transaction("undone") as db:
             for some in pages(list(keys)):
-                db.execute(
-                    items.update()
-                    .where(items.c.account == account, items.c.key.in_(some))
-                    .values(
-                        state=State.LISTED, attempts=0, receipt=None, receipt_size=None, receipt_version=None,
-                        tier=None, evidence=None, size=None, sha256=None, forms=None, noted=None, code=None, why=None,
-                        todo=None,
-                    )
-                )  # fmt: skip
+                db.execute(items.update().where(items.c.account == account, items.c.key.in_(some)).values(**AGAIN))
                 db.execute(places.update().where(places.c.folder.in_(some)).values(place=None, undated=True))
             db.execute(accounts.update().where(accounts.c.id == account).values(finished=None))
 

@@ -17,6 +17,7 @@ from liberate.errors import AccountError, PlanError
 from liberate.events import Observer, ignore
 from liberate.hold import Hold, refuse_network_folder
 from liberate.ledger import Ledger
+from liberate.looking import Looked, look
 from liberate.moves import Move, Plan
 from liberate.people import same_name
 from liberate.rejects import Rejects
@@ -112,6 +113,11 @@ def status(plan: Plan) -> Report:
         return collect(ledger, plan.name, _keys(_moves(plan)))
     finally:
         ledger.close()
+
+
+def check(plan: Plan, *, stop: Callable[[], bool] = _never) -> Iterator[Looked]:
+    """Look at each connection that the plan uses, before anything moves; what was found, as it is found."""
+    yield from look(_moves(plan), stop)
 
 
 def retry(plan: Plan, code: str | None = None) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from liberate.closing import receipt_at, slot_at
-from liberate.connector import Removes, Shares
+from liberate.connector import Kind, Removes, RemovesRooms, Shares
 from liberate.engine import Backoff, Opened, Work
 from liberate.errors import ItemError, PlanError, TransientError
 from liberate.events import Moved, Observer, Waiting
@@ -59,12 +59,17 @@ class Undoer:
     def _account(self, work: Work) -> Undone:
         opened = Opened(self._ledger, work)
         backoff = Backoff(longest=30.0)
-        kept: dict[str, ItemError] = {}
+        kept: dict[str, tuple[ItemError, int]] = {}  # by key or room, with how many items that is
         removed = 0
 
         def attempt() -> None:
             nonlocal removed
             destination = opened.destination
+            if isinstance(destination, RemovesRooms) and work.move.route.kinds == {Kind.CHAT}:
+                for count in self._rooms(work, destination, kept):
+                    removed += count
+                    backoff.moved()
+                return
             if not isinstance(destination, Removes):
                 name = work.move.route.destination.name
                 raise PlanError(f"{name} cannot take back what was moved there. Remove it there by hand.")
@@ -85,7 +90,7 @@ class Undoer:
                         try:
                             destination.remove(slot_at(row, place), receipt_at(row, place))
                         except ItemError as error:
-                            kept[row.key] = error
+                            kept[row.key] = (error, 1)
                             continue
                         kept.pop(row.key, None)
                         gone.append(row.key)
@@ -115,6 +120,22 @@ class Undoer:
             opened.close()
         return Undone(work.move.label, removed, _counted(kept))
 
+    def _rooms(self, work: Work, destination: RemovesRooms, kept: dict[str, tuple[ItemError, int]]) -> Iterator[int]:
+        """Take whole rooms back; of each how many items were in it. What is in a room that stays is kept."""
+        for number, place in self._ledger.rooms_to_undo(work.account):
+            if self._stop():
+                return
+            count, files = self._ledger.standing_in(number)
+            try:
+                destination.remove_room(place, [receipt_at(row, place) for row in files])
+            except ItemError as error:
+                kept[place] = (error, count)
+                continue
+            kept.pop(place, None)
+            self._ledger.room_undone(work.account, number)
+            self._observer(Moved(work.move.label, count, 0))
+            yield count
+
     def _record(self, work: Work, gone: list[str]) -> int:
         count = len(gone)
         if gone:
@@ -124,7 +145,10 @@ class Undoer:
         return count
 
 
-def _counted(kept: dict[str, ItemError]) -> tuple[Count, ...]:
-    counts = Counter(error.code for error in kept.values())
-    first = {error.code: error for error in reversed(list(kept.values()))}
+def _counted(kept: Mapping[str, tuple[ItemError, int]]) -> tuple[Count, ...]:
+    counts: Counter[str] = Counter()
+    first: dict[str, ItemError] = {}
+    for error, items in kept.values():
+        counts[error.code] += items
+        first.setdefault(error.code, error)
     return tuple(Count(code, first[code].why, first[code].todo, count) for code, count in counts.most_common())

@@ -6,11 +6,6 @@ What is particular to the service that is left stands behind `Left`: the proof i
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pytest
+from command_kit import Commanded
 from liberate_nextcloud.standin import NextcloudStandin
 from liberate_nextcloud.standin.store import Node
 
@@ -94,13 +90,11 @@ class Left(Protocol):
 
 
 @dataclass
-class Leaving:
+class Leaving(Commanded):
     """The organisation, where it goes, and the folder of its plan."""
 
-    folder: Path
     left: Left
     cloud: str  # address
-    secret: str
     prefix: str  # of the user names there
 
     def write(self, admin: str) -> None:
@@ -121,40 +115,6 @@ class Leaving:
     @property
     def accounts(self) -> tuple[str, ...]:
         return (*self.left.people, self.left.common)
-
-    def command(self, *words: str) -> subprocess.Popen[str]:
-        """`liberate` as a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-c", "from liberate_cli.main import main; main()", *words],
-            cwd=self.folder, env={**os.environ, "CLOUD_APPAPI_SECRET": self.secret}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def run(self, *words: str) -> tuple[int, dict[str, Any]]:
-        """The command with --json to its end: its exit code and the report."""
-        with self.command(*words, "--json", "--quiet") as process:
-            out, err = process.communicate(timeout=3600)
-        assert "Traceback" not in err, err
-        report: dict[str, Any] = {}
-        for line in out.splitlines():
-            event = json.loads(line)
-            report = event.get("report", report)
-        assert report, (out, err)
-        return process.returncode, report
-
-    def killed(self, items: int) -> bool:
-        """Start the move and kill it (SIGKILL) once it has told of so many items; False if it ended before."""
-        moved = 0
-        with self.command("migrate", "--json") as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                event = json.loads(line)
-                moved += event["items"] if event["event"] == "moved" else 0
-                if moved >= items:
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
-                    return True
-        return False
 
 
 def accounted(account: dict[str, Any]) -> int:
@@ -204,7 +164,7 @@ def leaving(folder: Path, left: Left) -> Iterator[tuple[Leaving, NextcloudStandi
         cloud.allow_app("liberate", "1.0.0", SECRET)
         cloud.add_group(BOARD)
         cloud.switches.rate_limit = False  # or somebody with more than twenty shares would take ten minutes
-        here = Leaving(folder, left, cloud.url, SECRET, "")
+        here = Leaving(folder, {"CLOUD_APPAPI_SECRET": SECRET}, left, cloud.url, "")
         here.write("admin")
         yield here, cloud
         assert not cloud.trouble, cloud.trouble

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from core_kit import Bench
 
-from liberate.chat import MERGED, Emoji, Message, Reaction, RoomKind
-from liberate.connector import Collection, Kind, Receipt, Skipped, Slot
+import liberate
+from liberate.chat import MERGED, Emoji, Message, Reaction, Room, RoomKind
+from liberate.connector import CHANGED_THERE, Collection, Kind, Place, Receipt, Skipped, Slot
 from liberate.errors import ItemError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
@@ -164,6 +167,86 @@ def test_a_message_that_the_destination_refuses_does_not_stop_the_rest(bench: Be
     account = bench.run()
     assert text(bench.store) == ["Who bakes?", "Look"]
     assert [one.code for one in account.refused] == ["too-long"]
+
+
+def test_a_job_that_lost_its_ledger_finds_what_stands_and_sends_only_the_rest(bench: Bench) -> None:
+    bench.run()
+    before = [one.id for one in bench.store.held("room r1")]
+    shelf_of(bench).say(room_of(bench), "U1", "Thanks")
+    shutil.rmtree(bench.folder)
+    account = bench.run()
+    assert (account.state, account.moved) == ("done", 5)
+    assert [one.id for one in bench.store.held("room r1")][: len(before)] == before
+    assert text(bench.store) == ["Who bakes?", "I do", "Look", "Thanks"]
+    assert bench.verify().identical == 5
+    assert not bench.report().changed
+
+
+def test_a_job_that_lost_its_ledger_may_die_while_it_finds_out(tmp_path: Path) -> None:
+    def fresh(name: str) -> Trial:
+        shelf, store = ChatShelf(), Store(tmp_path / f"{name}.store")
+        workspace(shelf)
+        bench = Bench(tmp_path / name, shelf, store, ChatSource, RoomsDestination, kinds=(Kind.CHAT,))
+        bench.run()
+        shutil.rmtree(bench.folder)
+        shelf.say(room_of(bench), "U1", "Thanks")
+
+        def contents() -> Any:
+            return [(one.body, one.facts) for one in store.held("room r1")]
+
+        return Trial(lambda step: bench.report(step=step), contents)
+
+    survives(fresh, only=lambda _number, what: what.startswith("after "))
+
+
+def test_members_who_cannot_come_in_are_listed_until_they_can(bench: Bench) -> None:
+    class Strict(RoomsDestination):
+        banned: ClassVar = {"U2": ItemError("member-refused", "ben is banned there.", "Let them in.")}
+
+        def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
+            super().close_room(place, room, pinned)
+            return self.banned
+
+    bench.destination = Strict
+    for _ in range(2):
+        account = bench.run()
+        assert [(one.code, one.why) for one in account.refused] == [("member-refused", "ben is banned there.")]
+        assert (account.state, account.moved) == ("done", 4)
+    assert not bench.report().changed
+    Strict.banned = {}
+    account = bench.run()
+    assert (account.refused, account.moved) == ((), 4)
+    before = bench.store.tally
+    assert not bench.report().changed
+    assert bench.store.tally == before
+
+
+def test_rooms_are_taken_back_whole_and_can_come_again(bench: Bench) -> None:
+    class Removable(RoomsDestination):
+        used: ClassVar[set[str]] = {"room r2"}
+
+        def remove_room(self, place: Place, files: Sequence[Receipt]) -> None:
+            if place in self.used:
+                raise ItemError(CHANGED_THERE, "Ben has written there.")
+            assert [one.id for one in files] == [one.id for one in self._store.held(place) if one.kind == "file"]
+            for one in self._store.held(place):
+                self._store.remove(place, one.id)
+            self._keys.pop(place, None)
+
+    shelf = shelf_of(bench)
+    shelf.say(shelf.room("r2", "random"), "U1", "Hello")
+    bench.destination = Removable
+    bench.run()
+    (undone,) = liberate.undo(bench.plan())
+    assert (undone.removed, [(one.code, one.items) for one in undone.kept]) == (4, [("changed-there", 1)])
+    assert (text(bench.store), text(bench.store, "r2")) == ([], ["Hello"])
+    account = bench.run()
+    assert (account.state, account.moved) == ("done", 5)
+    assert (text(bench.store), text(bench.store, "r2")) == (["Who bakes?", "I do", "Look"], ["Hello"])
+    assert bench.verify().identical == 5
+    Removable.used = set()
+    (undone,) = liberate.undo(bench.plan())
+    assert (undone.removed, undone.kept, text(bench.store, "r2")) == (5, (), [])
 
 
 def test_rooms_of_one_name_stay_two(bench: Bench) -> None:

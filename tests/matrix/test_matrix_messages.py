@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 import requests
 from liberate_matrix.client import Client
-from liberate_matrix.contents import SOURCE, version_of
+from liberate_matrix.contents import SOURCE, key_of, version_of
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.registration import read
 from liberate_matrix.sandbox import Synapse
@@ -44,7 +44,7 @@ def test_every_event_says_of_which_message_it_is(opening: Opening, company: Comp
         writer.write(message(0, reactions=(Reaction(Emoji("x", "\U0001f44d"), ("U2",)),)))
         writer.close()
     marks = [one["content"][SOURCE] for one in anna.events(writer.place) if SOURCE in one["content"]]
-    key = writer.slots[message(0).id].key
+    key = key_of(writer.slots[message(0).id].item)
     assert [one["key"] for one in marks] == [key, key]
     assert marks[0] == {
         "v": 1, "key": key, "id": message(0).id, "version": marks[0]["version"], "part": "t0", "parts": 1,
@@ -92,7 +92,7 @@ def test_an_address_that_expired_before_its_file_came_gets_a_successor(opening: 
         writer = Writer(destination, company, company.room())
         slot = writer.file_slot("F1", 4)
         old = f"mxc://{company.synapse.server_name}/expired"
-        noted = f"org.liberate.file.{slot.key}.{version_of('1')}"
+        noted = f"org.liberate.file.{key_of(slot.item)}.{version_of('1')}"
         destination._client.set_account_data(destination._client.bot, noted, {"mxc": old}, slot.place)
         assert writer.find(slot) == {}
         with pytest.raises(TransientError, match="expired"):

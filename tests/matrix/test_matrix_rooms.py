@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from liberate_matrix import registration
+from liberate_matrix import registration, rooms
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.sandbox import SERVER_NAME, Synapse
 from liberate_matrix.settings import MatrixSettings
 from matrix_kit import V3, Company, Reader, Writer, message, synapse_or_skip
 
-from liberate.chat import RoomKind
+from liberate.chat import Room, RoomKind
 from liberate.errors import AccountError, TransientError
 
 Opening = Callable[[], MatrixDestination]
@@ -321,3 +324,80 @@ def test_a_homeserver_that_makes_rooms_encrypted_is_told_before_anything_is_writ
         company = Company(synapse)
         with pytest.raises(AccountError, match="encryption_enabled_by_default_for_room_type"):
             Writer(destination, company, company.room(RoomKind.PRIVATE))
+
+
+def test_workers_who_come_at_the_same_time_make_one_space_and_bring_everybody_in(
+    opening: Opening, company: Company, anna: Reader, ben: Reader
+) -> None:
+    rooms = [company.room(name=f"{number}-{company.tag}") for number in range(3)]
+    together = threading.Barrier(len(rooms))
+
+    def work(room: Room) -> str:
+        with opening() as destination:
+            together.wait()
+            writer = Writer(destination, company, room)
+            writer.write(message(0, author="U3"))
+            together.wait()
+            writer.close()
+            return writer.place
+
+    with ThreadPoolExecutor(len(rooms)) as workers:
+        places = list(workers.map(work, rooms))
+    assert len(set(places)) == len(rooms)
+    for reader in (anna, ben):
+        (space,) = set(reader.ask("GET", f"{V3}/joined_rooms")["joined_rooms"]) - set(places)
+        children = {one["state_key"] for one in reader.events(space) if one["type"] == "m.space.child"}
+        assert children == set(places)
+
+
+def test_two_machines_that_make_one_room_at_the_same_time_make_one(
+    opening: Opening, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "_spaces", nullcontext())  # as between processes, nothing keeps them apart
+    room = company.room()
+    together = threading.Barrier(4)
+
+    def work(_number: int) -> str:
+        together.wait()
+        while True:
+            with opening() as destination, suppress(TransientError):
+                return destination.open_room(room, company)
+
+    with ThreadPoolExecutor(4) as workers:
+        assert len(set(workers.map(work, range(4)))) == 1
+
+
+def test_a_member_who_is_banned_is_told_and_the_others_come_in(
+    opening: Opening, company: Company, anna: Reader, ben: Reader
+) -> None:
+    room = company.room(RoomKind.PRIVATE, members=("U1", "U2", "U3"))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0, author="U3"))
+        client = destination._client
+        client.set_state(client.bot, writer.place, "m.room.member", {"membership": "ban"}, anna.id)
+        refused = destination.close_room(writer.place, room, {})
+        assert {author: error.code for author, error in refused.items()} == {"U1": "member-refused"}
+        assert anna.id in refused["U1"].why
+        assert ben.said(writer.place) == [(company.ghost("U3"), "message 0")]
+        client.set_state(client.bot, writer.place, "m.room.member", {"membership": "leave"}, anna.id)
+        assert destination.close_room(writer.place, room, {}) == {}
+    assert anna.said(writer.place) == [(company.ghost("U3"), "message 0")]
+
+
+def test_a_room_that_a_homeserver_died_over_is_waited_for_and_then_made_anew(
+    opening: Opening, company: Company, anna: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = company.room()
+    with opening() as destination:
+        client = destination._client
+        alias = destination._rooms.alias(company.workspace.id, room.id)
+        half = client.create_room(client.bot, {"room_alias_name": alias[1:].partition(":")[0]})
+        with pytest.raises(TransientError, match="only just being made"):
+            destination.open_room(room, company)
+        monkeypatch.setattr(rooms, "_HALF", 0.0)
+        writer = Writer(destination, company, room)
+        assert writer.place != half
+        writer.write(message(0))
+        writer.close()
+    assert anna.said(writer.place) == [(company.anna.id, "message 0")]

@@ -320,6 +320,27 @@ def test_two_people_who_differ_only_behind_the_at_do_not_share_a_path(folder: Pa
         load_plan(write(folder, changed("{account}", "{user}"), people))
 
 
+def test_a_workspace_is_one_place_for_all_who_are_in_it(folder: Path) -> None:
+    chat = """
+[job]
+name = "coop"
+[connections.old]
+connector = "slack-export"
+path = "export.zip"
+[connections.new]
+connector = "chat-archive"
+path = "archive"
+[[routes]]
+from = "old"
+to = "new"
+kinds = ["chat"]
+[people]
+table = "people.csv"
+"""
+    plan = load_plan(write(folder, chat, "source,destination\na@x,anna\nb@x,bo\n"))
+    assert len(list(plan.moves())) == 1
+
+
 def test_options_of_a_run_go_over_every_route(folder: Path) -> None:
     plan = load_plan(write(folder)).with_options(
         evidence="size", labels=LabelPolicy.KEYWORDS, spam="copy", job_dir=Path("elsewhere")

@@ -25,6 +25,7 @@ class Shape:
 
     users: int = 8
     messages: int = 60  # of each conversation, a thread counted as one; the first has each kind at least
+    quiet: int | None = None  # of each conversation but the first, if those are to have fewer
     channels: int = 3
     layout: Layout = "all"
     seed: int = 1
@@ -137,7 +138,8 @@ class _Writer:
         """The conversation's day files. Replies lie in the file of their own day; nothing in one is sorted."""
         said = self._made.said.setdefault(room, set())
         open_days: dict[str, list[dict[str, Any]]] = {}
-        for number in range(self._shape.messages):
+        quiet = self._shape.quiet
+        for number in range(self._shape.messages if first or quiet is None else quiet):
             at = self._setting(room, number)
             today = _day(at.ts)
             for message, codes in self._messages(at, first=first):

@@ -81,7 +81,7 @@ class RoomsDestination:
         self._casts[place] = cast
         return place
 
-    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> None:
+    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
         """See KeepsRooms."""
         said = {
             "topic": room.topic,
@@ -92,6 +92,7 @@ class RoomsDestination:
         self._do("before close room")
         self._store.change(("put", ROOMS, Stored(place, json.dumps(said, sort_keys=True).encode(), Kind.FILE)))
         self._do("after close room")
+        return {}
 
     def find(self, slots: Sequence[Slot], taken: Taken) -> dict[str, Receipt]:
         """See Destination: what is whole."""

@@ -260,6 +260,26 @@ class RoomContract:
         shown_there = [text for text in said(job.place) if text.startswith("message ")]
         assert shown_there == [f"message {number}" for number in range(9)]
 
+    def test_what_stands_in_a_room_is_recalled_by_whoever_never_opened_it(
+        self, open_rooms: OpenRooms, room: Room, users: Mapping[str, str]
+    ) -> None:
+        for kind in (RoomKind.PUBLIC, RoomKind.DIRECT):
+            job = self._job(replace(room, id=f"{room.id}{kind[0]}".upper(), kind=kind), users, *conversation())
+            with open_rooms() as destination:
+                job.run(destination)
+                told = {
+                    one.id: job.expected(destination, one, data) for one, data in job.bodies if one.kind is Kind.CHAT
+                }
+            with open_rooms() as destination:
+                recalls: Any = destination
+                if not isinstance(recalls, Recalls):
+                    pytest.skip("it gives back the bytes")
+                answers = {one.id: found for one, found in recalls.recall([job.receipts[id_] for id_ in told])}
+                for id_, wanted in told.items():
+                    found = answers[job.receipts[id_].id]
+                    assert isinstance(found, Recalled), (kind, id_)
+                    assert replace(found, time=wanted.time) == wanted, (kind, id_)
+
     def test_the_same_room_is_opened_each_time(
         self, open_rooms: OpenRooms, room: Room, users: Mapping[str, str]
     ) -> None:
