@@ -27,7 +27,7 @@ from liberate_google.standin.quota import Quota
 from liberate_google.standin.reply import Broken, Reply, refusal
 from liberate_google.standin.routes import Route, routes
 from liberate_google.standin.schema import checker
-from liberate_google.standin.wire import Handler
+from liberate_google.standin.wire import Connection
 
 
 class GoogleStandin(Served):
@@ -57,7 +57,7 @@ class GoogleStandin(Served):
         self._drive_routes = routes("drive.v3", "drive.")
         self._uploads: dict[str, tuple[Route, str, Any, bytearray]] = {}
         self._numbers = itertools.count(1)
-        self._server = Server(("127.0.0.1", port), partial(Handler, service=self))
+        self._server = Server(("127.0.0.1", port), partial(Connection, service=self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.oauth.url = f"{self.url}/token"
         self._drive_api = DriveApi(self.drive, self.url)

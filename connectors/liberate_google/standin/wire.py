@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Protocol
+from typing import Protocol
 
-from liberate.testing.standin import reset
+from liberate.testing.standin import Handler, reset
 from liberate_google.standin.reply import Broken, Reply
-
-_log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
@@ -23,35 +18,18 @@ class Service(Protocol):
         ...
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One connection to a service."""
+class Connection(Handler):
+    """One connection."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
+    service: Service
 
-    def __init__(self, *connection: Any, service: Service) -> None:
-        self.service = service
-        super().__init__(*connection)
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - named by http.server
-
-    def _serve(self) -> None:
-        standin = self.service
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        headers = {name.lower(): value for name, value in self.headers.items()}
+    def serve(self, headers: dict[str, str], body: bytes) -> None:
         http = headers.pop("x-http-method-override", self.command)
         target = self.path
         if http != self.command and body:  # how the client sends an address of more than 2,048 characters
             target, body = f"{target}?{body.decode('ascii')}", b""
-        if standin.latency:
-            time.sleep(standin.latency)
         try:
-            reply = standin.answer(http, target, headers, body)
+            reply = self.service.answer(http, target, headers, body)
         except Broken as broken:
             self._break(broken)
             return
@@ -82,6 +60,3 @@ class Handler(BaseHTTPRequestHandler):
                     break
             self.wfile.flush()
         reset(self)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
-        _log.debug(format, *args)

@@ -21,7 +21,7 @@ from liberate_microsoft.standin.faults import Call, Fault
 from liberate_microsoft.standin.quota import Quota
 from liberate_microsoft.standin.reply import Broken, Reply, refusal, request_ids
 from liberate_microsoft.standin.tree import Blob, Drive, Node
-from liberate_microsoft.standin.wire import Handler
+from liberate_microsoft.standin.wire import Connection
 
 Check: TypeAlias = Callable[[str, Any], Sequence[str]]
 """Says what is wrong with an answer of a type: "user", "site", "drive", "item", "permission", "version"."""
@@ -87,7 +87,7 @@ class GraphStandin(Served):
         self._authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-        self._server = Server(("127.0.0.1", port), partial(Handler, service=self), context)
+        self._server = Server(("127.0.0.1", port), partial(Connection, service=self), context)
         self.url = f"https://127.0.0.1:{self._server.server_address[1]}"
         self.entra.url = self.url
         self.add_site("", "Communication site")

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -117,6 +118,34 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         _log.debug("a client went away", exc_info=True)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection to `service`, kept open. `serve` answers a request that was read to its end."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+
+    def __init__(self, *connection: Any, service: Any) -> None:
+        self.service = service
+        super().__init__(*connection)
+
+    def serve(self, headers: dict[str, str], body: bytes) -> None:
+        """Answer. The names of the headers are in small letters."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if self.service.latency:
+            time.sleep(self.service.latency)
+        self.serve(headers, body)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - named by http.server
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
+        _log.debug(format, *args)
 
 
 def reset(handler: BaseHTTPRequestHandler) -> None:
