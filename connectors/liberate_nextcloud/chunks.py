@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from liberate.connector import Body, Evidence, Receipt, Slot
 from liberate.errors import IntegrityError, ItemError, TransientError
@@ -15,11 +16,14 @@ from liberate_nextcloud import capabilities, finding, hashing, multistatus, path
 from liberate_nextcloud.bodies import Passing
 from liberate_nextcloud.capabilities import Capabilities
 from liberate_nextcloud.client import Client
+from liberate_nextcloud.flights import Flights
 from liberate_nextcloud.put import still_ours, stored, times
+from liberate_nextcloud.threads import Threads
 from liberate_nextcloud.tree import Tree, receipt_of
 
 _SLOW = 5 << 20  # bytes a second that a server puts together at the very least
 _POLL = 15.0  # seconds between looks at a server that is putting together
+AT_ONCE = 2  # pieces on their way, where the server allows it: what a crash costs to send again is one and a half
 WISH = 32 << 20  # bytes of a piece where the server wishes more: what a crash costs to send again
 
 
@@ -31,6 +35,7 @@ class Chunks:
         tree: Tree,
         url: str,
         can: Capabilities,
+        threads: Threads,
         chunk_size: int | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -38,6 +43,7 @@ class Chunks:
         self._url = url
         self._can = can
         self._wish = chunk_size or min(can.chunk_size, WISH)
+        self._flights = Flights(threads, min(can.chunks_at_once, AT_ONCE))
         self._clock = clock
         self._assembling: dict[str, float] = {}  # uploads whose MOVE was not answered: until when to wait
 
@@ -65,6 +71,7 @@ class Chunks:
 
     def received(self, client: Client, upload: str, piece: int) -> int | None:
         """See Resumable.received."""
+        self._flights.forget(upload)
         sizes = self._sizes(client, upload)
         if sizes is None:
             return None
@@ -91,10 +98,13 @@ class Chunks:
                 out[int(name)] = entry.size
         return out
 
-    def append(self, client: Client, upload: str, slot: Slot, offset: int, body: Body) -> None:
-        """See Resumable.append."""
-        passing = Passing(body)
+    def append(self, upload: str, slot: Slot, offset: int, body: Body) -> None:
+        """See Resumable.append. What becomes of the piece is raised by a later call for this upload at the latest."""
         number = offset // int(upload.rpartition("-")[2]) + 1
+        self._flights.send(upload, number, body, partial(self._put, upload, slot, number))
+
+    def _put(self, upload: str, slot: Slot, number: int, client: Client, body: Body) -> None:
+        passing = Passing(body)
         headers = {**self._to(slot), **hashing.ASK, "Content-Type": "application/octet-stream"}
         data = passing if len(passing) else passing.whole()
         reply = client.send("PUT", self._path(upload, f"{number:05d}"), data, headers, timeout=client.patience)
@@ -108,6 +118,7 @@ class Chunks:
 
     def finish(self, client: Client, upload: str, slot: Slot) -> Receipt:
         """See Resumable.finish. An assembly that was not answered is waited for, never begun again beside itself."""
+        self._flights.land(upload)
         there = self._tree.stat(client, slot.place, slot.name)
         ours = slot.replaces is not None and there is not None and there.etag == slot.replaces.version
         if there is not None and not ours:
@@ -177,6 +188,7 @@ class Chunks:
 
     def abandon(self, client: Client, upload: str) -> None:
         """See Resumable.abandon."""
+        self._flights.forget(upload)
         self._assembling.pop(upload, None)
         reply = client.send("DELETE", self._path(upload))
         if reply.status >= 400 and reply.status != 404:

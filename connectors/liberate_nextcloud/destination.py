@@ -73,7 +73,7 @@ class NextcloudDestination:
         self._threads = Threads(login.clients, settings.connections)
         many = Bulk(login.can.bulk and settings.bulk == "auto", settings.batch_items, settings.batch_bytes)
         self._writer = Writer(self._tree, self._names, self._threads, many)
-        self._chunks = Chunks(self._tree, settings.url, login.can, settings.chunk_size)
+        self._chunks = Chunks(self._tree, settings.url, login.can, self._threads, settings.chunk_size)
         self._sharing = Sharing(self._tree, login.can, Groups(settings, self._gate))
         return self
 
@@ -166,8 +166,8 @@ class NextcloudDestination:
 
     def append(self, upload: str, slot: Slot, offset: int, body: Body) -> None:
         """See Resumable.append."""
-        with self._client() as client:
-            self._chunks.append(client, upload, slot, offset, body)
+        _ = self._open
+        self._chunks.append(upload, slot, offset, body)
 
     def finish(self, upload: str, slot: Slot) -> Receipt:
         """See Resumable.finish."""

@@ -210,8 +210,15 @@ def test_an_upload_that_expired_begins_again(destination: NextcloudDestination, 
     upload = destination.begin(slot)
     destination.abandon(upload)
     assert destination.received(upload, CHUNK) is None
-    with pytest.raises(TransientError):
-        destination.append(upload, slot, 0, Bytes(b"x" * CHUNK))
+
+    def go_on() -> None:
+        for offset in (0, CHUNK):
+            destination.append(upload, slot, offset, Bytes(b"x" * CHUNK))
+        destination.finish(upload, slot)
+
+    with pytest.raises(TransientError, match="expired"):
+        go_on()
+    assert standin.counts["MOVE"] == 0
 
 
 # Sharing -----------------------------------------------------------------------------------------
