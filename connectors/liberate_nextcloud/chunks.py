@@ -6,9 +6,9 @@ Every piece is proven when it arrives; the server then makes one file of them, w
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
-from functools import partial
 
 from liberate.connector import Body, Evidence, Receipt, Slot
 from liberate.errors import IntegrityError, ItemError, TransientError
@@ -24,6 +24,7 @@ from liberate_nextcloud.tree import Tree, receipt_of
 _SLOW = 5 << 20  # bytes a second that a server puts together at the very least
 _POLL = 15.0  # seconds between looks at a server that is putting together
 AT_ONCE = 2  # pieces on their way, where the server allows it: what a crash costs to send again is one and a half
+AT_ONCE_OR_NOT_AT_ALL = 16 << 10  # bytes that leave this machine in one go: such a body is never cut off
 WISH = 32 << 20  # bytes of a piece where the server wishes more: what a crash costs to send again
 
 
@@ -64,6 +65,25 @@ class Chunks:
             raise refusals.refusal(reply, self._tree.whose)
         return upload
 
+    def replace(self, client: Client, slot: Slot, body: Body) -> Receipt:
+        """Put a whole body in the place of what the slot replaces: beside it first, then over it at once.
+
+        A PUT over a file writes in place where the server's files are on a local disk, so that a line that breaks
+        leaves neither the old file nor the new one (apps/dav/lib/Connector/Sabre/File.php).
+        """
+        upload = self.begin(client, slot)
+        try:
+            sha256 = self._put(upload, slot, 1, client, body)
+            item = dataclasses.replace(slot.item, digests={**slot.item.digests, "sha256": sha256})
+            return self.finish(client, upload, dataclasses.replace(slot, item=item))
+        except (ItemError, IntegrityError):
+            self.abandon(client, upload)
+            raise
+
+    def replaces(self, slot: Slot, size: int) -> bool:
+        """Whether `replace` is the way for a body of `size` bytes."""
+        return slot.replaces is not None and size > AT_ONCE_OR_NOT_AT_ALL and self._can.chunked
+
     def _piece_of(self, slot: Slot) -> int:
         if slot.item.size is None:
             raise ValueError("only a body of known size goes in pieces")
@@ -101,9 +121,14 @@ class Chunks:
     def append(self, upload: str, slot: Slot, offset: int, body: Body) -> None:
         """See Resumable.append. What becomes of the piece is raised by a later call for this upload at the latest."""
         number = offset // int(upload.rpartition("-")[2]) + 1
-        self._flights.send(upload, number, body, partial(self._put, upload, slot, number))
 
-    def _put(self, upload: str, slot: Slot, number: int, client: Client, body: Body) -> None:
+        def put(client: Client, piece: Body) -> None:
+            self._put(upload, slot, number, client, piece)
+
+        self._flights.send(upload, number, body, put)
+
+    def _put(self, upload: str, slot: Slot, number: int, client: Client, body: Body) -> str:
+        """Store a piece; its sha256."""
         passing = Passing(body)
         headers = {**self._to(slot), **hashing.ASK, "Content-Type": "application/octet-stream"}
         data = passing if len(passing) else passing.whole()
@@ -115,6 +140,7 @@ class Chunks:
         proof = hashing.received(reply.headers)
         if proof is not None and proof != passing.sha256:
             raise IntegrityError(f"{self._tree.whose}: the server received other bytes than were sent.")
+        return passing.sha256
 
     def finish(self, client: Client, upload: str, slot: Slot) -> Receipt:
         """See Resumable.finish. An assembly that was not answered is waited for, never begun again beside itself."""

@@ -95,14 +95,12 @@ class App:
             self.closing.wait(fault.delay)
         if fault.cut == "before":
             raise Cut
-        if fault.cut == "body":
-            next(request.pieces(), b"")
-            raise Cut
+        request.cut = fault.cut == "body"
         request.flip = fault.flip
         if fault.status and not fault.after:
             return _failing(fault, request.method)
         reply = self._crowded(request, refusal)
-        if fault.cut == "after":
+        if fault.cut:
             raise Cut
         return _failing(fault, request.method) if fault.status else reply
 
