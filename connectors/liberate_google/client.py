@@ -199,6 +199,23 @@ class Client:
         """The answer, if it is one: the library gives JSON that was cut back as text, as if nothing were wrong."""
         return answer if isinstance(answer, dict) else self._nothing()
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Around reading an answer in pieces: what the libraries raise becomes what it means for this account."""
+        import google.auth.exceptions  # noqa: PLC0415
+        import requests  # noqa: PLC0415
+
+        try:
+            yield
+        except google.auth.exceptions.TransportError as error:
+            raise TransientError(f"Google could not be reached for {self.account}.") from error
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise self._sign_in(error) from error
+        except requests.exceptions.SSLError as error:
+            raise untrusted(error) from error
+        except requests.exceptions.RequestException as error:
+            raise TransientError(f"The line to Google broke while reading for {self.account}.") from error
+
     def _sign_in(self, error: Exception) -> LiberateError:
         file = self._settings.service_account_file
         client_id = None if file is None else auth.client_id(file) or "of the service account"
@@ -222,38 +239,29 @@ class GmailClient(Client):
 
         google-api-python-client holds a whole answer in memory, and Gmail has no media download.
         """
-        import google.auth.exceptions  # noqa: PLC0415
-        import requests  # noqa: PLC0415
         from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
 
         if self._session is None:
             self._session = AuthorizedSession(self._credentials)  # type: ignore[no-untyped-call]
         response = None
-        try:
-            with self.pacer.turn(self.account, "messages.get") as rung:
-                response = self._session.get(
-                    self._description["baseUrl"] + path, params=params, stream=True, timeout=self._settings.timeout
-                )
-            if response.status_code == 200:
-                yield response.iter_content(1 << 16)
-                return
-            why = convert.reasons(response.content)
-            wait = convert.seconds(response.headers.get("retry-after"))
-            found = convert.trouble(response.status_code, why, response.content)
-            failure = Failure(found, response.status_code, why, wait)
-            self._note([failure], rung)
-            yield failure
-        except google.auth.exceptions.TransportError as error:
-            raise TransientError(f"Google could not be reached for {self.account}.") from error
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise self._sign_in(error) from error
-        except requests.exceptions.SSLError as error:
-            raise untrusted(error) from error
-        except requests.exceptions.RequestException as error:
-            raise TransientError(f"The line to Google broke while reading for {self.account}.") from error
-        finally:
-            if response is not None:
-                response.close()
+        with self._reading():
+            try:
+                with self.pacer.turn(self.account, "messages.get") as rung:
+                    response = self._session.get(
+                        self._description["baseUrl"] + path, params=params, stream=True, timeout=self._settings.timeout
+                    )
+                if response.status_code == 200:
+                    yield response.iter_content(1 << 16)
+                    return
+                why = convert.reasons(response.content)
+                wait = convert.seconds(response.headers.get("retry-after"))
+                found = convert.trouble(response.status_code, why, response.content)
+                failure = Failure(found, response.status_code, why, wait)
+                self._note([failure], rung)
+                yield failure
+            finally:
+                if response is not None:
+                    response.close()
 
 
 def untrusted(error: Exception) -> AccountError:

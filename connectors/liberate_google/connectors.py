@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from liberate.connector import Account, Connector, Kind, Source
-from liberate.errors import PlanError
+from liberate.extras import needed
 from liberate_google.settings import GoogleSettings
 
 
 @contextmanager
 def _source(settings: GoogleSettings, account: Account) -> Iterator[Source]:
-    try:
+    with needed("The Google connector", "google"):
         from liberate_google.source import GoogleSource  # noqa: PLC0415 - only who migrates needs the extra
 
-        source = GoogleSource(settings, account)
-    except ImportError as error:
-        raise PlanError(
-            f'The Google connector needs {error.name}. Install it: pip install "liberate-migrate[google]"'
-        ) from error
-    try:
+        opened = GoogleSource(settings, account)
+    with closing(opened) as source:
         yield source
-    finally:
-        source.close()
 
 
 google = Connector(

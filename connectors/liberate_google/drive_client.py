@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from liberate.connector import Account
-from liberate.errors import TransientError
 from liberate_google import convert, drive_convert
-from liberate_google.client import Answer, Client, Failure, untrusted
+from liberate_google.client import Answer, Client, Failure
 from liberate_google.convert import DRIVE
 from liberate_google.pace import Pacer
 from liberate_google.settings import GoogleSettings
@@ -107,35 +106,25 @@ class DriveClient(Client):
         The token goes to Google's servers, or to the endpoint that plays them, and to nobody else, whoever
         redirects us. What breaks while the body is read is raised as TransientError.
         """
-        import google.auth.exceptions  # noqa: PLC0415
-        import requests  # noqa: PLC0415
-
         session = self._session_of_ours()
         response = None
-        try:
-            with self.pacer.turn(self.account, method) as rung:
-                response = self._get(session, url, headers)
-            if isinstance(response, Failure):
-                yield response
-            elif response.status_code in (200, 206):
-                self._note([{}], rung)
-                yield response
-            else:
-                failure = self._told(response)
-                self._note([failure], rung)
-                yield failure
-        except google.auth.exceptions.TransportError as error:
-            raise TransientError(f"Google could not be reached for {self.account}.") from error
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise self._sign_in(error) from error
-        except requests.exceptions.SSLError as error:
-            raise untrusted(error) from error
-        except requests.exceptions.RequestException as error:
-            raise TransientError(f"The line to Google broke while reading for {self.account}.") from error
-        finally:
-            if response is not None and not isinstance(response, Failure):
-                response.close()
-            self._sessions.put(session)
+        with self._reading():
+            try:
+                with self.pacer.turn(self.account, method) as rung:
+                    response = self._get(session, url, headers)
+                if isinstance(response, Failure):
+                    yield response
+                elif response.status_code in (200, 206):
+                    self._note([{}], rung)
+                    yield response
+                else:
+                    failure = self._told(response)
+                    self._note([failure], rung)
+                    yield failure
+            finally:
+                if response is not None and not isinstance(response, Failure):
+                    response.close()
+                self._sessions.put(session)
 
     def _session_of_ours(self) -> Any:
         from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from liberate.connector import Account
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
+from liberate.extras import needed
 from liberate.settings import reveal
 from liberate_imap.grammar import Reply
 from liberate_imap.refusals import said
@@ -25,10 +26,8 @@ _CODE = re.compile(r"\[([A-Z-]+)[^\]]*\]\s*", re.IGNORECASE)
 def connect(settings: ImapSettings, account: Account) -> IMAPClient:
     """A logged-in client with nothing under way. Raises AccountError when a person must act,
     TransientError when the server cannot be reached now. No error holds a secret."""
-    try:
+    with needed("The IMAP connector", "imap"):
         from imapclient import IMAPClient  # noqa: PLC0415
-    except ImportError as error:
-        raise PlanError("IMAP needs the package imapclient. Run: pip install 'liberate-migrate[imap]'") from error
 
     login = _ways(settings, account)
     context = _trust(settings) if settings.security != "none" else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -11,7 +10,7 @@ from pydantic import Field, model_validator
 
 from liberate.connector import Endpoint
 from liberate.errors import PlanError
-from liberate.settings import Secret, Settings
+from liberate.settings import Secret, Settings, loopback
 
 Security = Literal["tls", "starttls", "none"]
 
@@ -88,16 +87,6 @@ class ImapSettings(Settings):
     def folder_path(self) -> tuple[str, ...]:
         """`folder` as a path; () is the whole account."""
         return tuple(part for part in self.folder.split("/") if part)
-
-
-def loopback(host: str) -> bool:
-    """Whether that name surely means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def endpoint(url: str) -> Endpoint:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from liberate.connector import Account, Connector, Kind, Source
-from liberate.errors import PlanError
+from liberate.extras import needed
 from liberate_microsoft.settings import MicrosoftSettings
 
 
 @contextmanager
 def _source(settings: MicrosoftSettings, account: Account) -> Iterator[Source]:
-    try:
+    with needed("The Microsoft connector", "microsoft"):
         import msal  # noqa: F401, PLC0415 - only who migrates needs the extra
 
         from liberate_microsoft.onedrive import OneDriveSource  # noqa: PLC0415
 
-        source = OneDriveSource(settings, account)
-    except ImportError as error:
-        raise PlanError(
-            f'The Microsoft connector needs {error.name}. Install it: pip install "liberate-migrate[microsoft]"'
-        ) from error
-    try:
+        opened = OneDriveSource(settings, account)
+    with closing(opened) as source:
         yield source
-    finally:
-        source.close()
 
 
 microsoft = Connector(

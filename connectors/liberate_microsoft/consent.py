@@ -18,16 +18,15 @@ from pydantic import ValidationError
 
 from liberate.connector import Account
 from liberate.errors import LiberateError, PlanError
+from liberate.extras import needed
 from liberate_microsoft import auth
 from liberate_microsoft.settings import MicrosoftSettings
 
 
 def ask(settings: MicrosoftSettings, tell: Callable[[str], None]) -> str:
     """Tell the person what to do, wait for them, write the token file; who they are. Raises LiberateError."""
-    try:
-        import msal  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise PlanError('Asking for consent needs msal: pip install "liberate-migrate[microsoft]"') from error
+    with needed("Asking for consent", "microsoft"):
+        import msal  # noqa: PLC0415
     if settings.token_file is None:
         raise PlanError("A person's consent needs `token_file`: where it is kept.")
     cache = msal.SerializableTokenCache()

@@ -12,6 +12,7 @@ MAX_NAME = 250  # bytes (lib/private/Files/FilenameValidator.php)
 MAX_PATH = 4000  # bytes of a whole path, which begins /USER/files/
 _ALWAYS = frozenset("/\\")
 _CHUNK = 100 << 20
+_AT_ONCE = 5  # pieces that the server takes at the same time where it does not say
 SMALLEST_CHUNK = 5 << 20
 _MANY_CHUNKS = 9000  # of the 10,000 that a chunked upload may have
 
@@ -24,6 +25,7 @@ class Capabilities:
     bulk: bool = False  # takes many files with one request
     chunked: bool = False
     chunk_size: int = _CHUNK
+    chunks_at_once: int = _AT_ONCE
     shares: bool = False
     public_links: bool = False
     group_shares: bool = False
@@ -39,12 +41,13 @@ def read(data: Any) -> Capabilities | None:
         data.get("version"), said.get("dav"), said.get("files"), said.get("files_sharing")
     ))  # fmt: skip
     chunked = _mapping(files.get("chunked_upload"))
-    size = chunked.get("max_size")
+    size, count = chunked.get("max_size"), chunked.get("max_parallel_count")
     return Capabilities(
         version=str(version.get("string", "")),
         bulk="bulkupload" in dav,
         chunked="chunking" in dav,
         chunk_size=size if isinstance(size, int) and size > 0 else _CHUNK,
+        chunks_at_once=count if isinstance(count, int) and count > 0 else _AT_ONCE,
         shares=bool(sharing.get("api_enabled")),
         public_links=bool(_mapping(sharing.get("public")).get("enabled")),
         group_shares=bool(_mapping(sharing.get("group")).get("enabled", sharing.get("group_sharing"))),

@@ -6,6 +6,7 @@ Every piece is proven when it arrives; the server then makes one file of them, w
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -15,11 +16,15 @@ from liberate_nextcloud import capabilities, finding, hashing, multistatus, path
 from liberate_nextcloud.bodies import Passing
 from liberate_nextcloud.capabilities import Capabilities
 from liberate_nextcloud.client import Client
+from liberate_nextcloud.flights import Flights
 from liberate_nextcloud.put import still_ours, stored, times
+from liberate_nextcloud.threads import Threads
 from liberate_nextcloud.tree import Tree, receipt_of
 
 _SLOW = 5 << 20  # bytes a second that a server puts together at the very least
 _POLL = 15.0  # seconds between looks at a server that is putting together
+AT_ONCE = 2  # pieces on their way, where the server allows it: what a crash costs to send again is one and a half
+AT_ONCE_OR_NOT_AT_ALL = 16 << 10  # bytes that leave this machine in one go: such a body is never cut off
 WISH = 32 << 20  # bytes of a piece where the server wishes more: what a crash costs to send again
 
 
@@ -31,6 +36,7 @@ class Chunks:
         tree: Tree,
         url: str,
         can: Capabilities,
+        threads: Threads,
         chunk_size: int | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -38,6 +44,7 @@ class Chunks:
         self._url = url
         self._can = can
         self._wish = chunk_size or min(can.chunk_size, WISH)
+        self._flights = Flights(threads, min(can.chunks_at_once, AT_ONCE))
         self._clock = clock
         self._assembling: dict[str, float] = {}  # uploads whose MOVE was not answered: until when to wait
 
@@ -58,6 +65,25 @@ class Chunks:
             raise refusals.refusal(reply, self._tree.whose)
         return upload
 
+    def replace(self, client: Client, slot: Slot, body: Body) -> Receipt:
+        """Put a whole body in the place of what the slot replaces: beside it first, then over it at once.
+
+        A PUT over a file writes in place where the server's files are on a local disk, so that a line that breaks
+        leaves neither the old file nor the new one (apps/dav/lib/Connector/Sabre/File.php).
+        """
+        upload = self.begin(client, slot)
+        try:
+            sha256 = self._put(upload, slot, 1, client, body)
+            item = dataclasses.replace(slot.item, digests={**slot.item.digests, "sha256": sha256})
+            return self.finish(client, upload, dataclasses.replace(slot, item=item))
+        except (ItemError, IntegrityError):
+            self.abandon(client, upload)
+            raise
+
+    def replaces(self, slot: Slot, size: int) -> bool:
+        """Whether `replace` is the way for a body of `size` bytes."""
+        return slot.replaces is not None and size > AT_ONCE_OR_NOT_AT_ALL and self._can.chunked
+
     def _piece_of(self, slot: Slot) -> int:
         if slot.item.size is None:
             raise ValueError("only a body of known size goes in pieces")
@@ -65,6 +91,7 @@ class Chunks:
 
     def received(self, client: Client, upload: str, piece: int) -> int | None:
         """See Resumable.received."""
+        self._flights.forget(upload)
         sizes = self._sizes(client, upload)
         if sizes is None:
             return None
@@ -91,10 +118,18 @@ class Chunks:
                 out[int(name)] = entry.size
         return out
 
-    def append(self, client: Client, upload: str, slot: Slot, offset: int, body: Body) -> None:
-        """See Resumable.append."""
-        passing = Passing(body)
+    def append(self, upload: str, slot: Slot, offset: int, body: Body) -> None:
+        """See Resumable.append. What becomes of the piece is raised by a later call for this upload at the latest."""
         number = offset // int(upload.rpartition("-")[2]) + 1
+
+        def put(client: Client, piece: Body) -> None:
+            self._put(upload, slot, number, client, piece)
+
+        self._flights.send(upload, number, body, put)
+
+    def _put(self, upload: str, slot: Slot, number: int, client: Client, body: Body) -> str:
+        """Store a piece; its sha256."""
+        passing = Passing(body)
         headers = {**self._to(slot), **hashing.ASK, "Content-Type": "application/octet-stream"}
         data = passing if len(passing) else passing.whole()
         reply = client.send("PUT", self._path(upload, f"{number:05d}"), data, headers, timeout=client.patience)
@@ -105,9 +140,11 @@ class Chunks:
         proof = hashing.received(reply.headers)
         if proof is not None and proof != passing.sha256:
             raise IntegrityError(f"{self._tree.whose}: the server received other bytes than were sent.")
+        return passing.sha256
 
     def finish(self, client: Client, upload: str, slot: Slot) -> Receipt:
         """See Resumable.finish. An assembly that was not answered is waited for, never begun again beside itself."""
+        self._flights.land(upload)
         there = self._tree.stat(client, slot.place, slot.name)
         ours = slot.replaces is not None and there is not None and there.etag == slot.replaces.version
         if there is not None and not ours:
@@ -177,6 +214,7 @@ class Chunks:
 
     def abandon(self, client: Client, upload: str) -> None:
         """See Resumable.abandon."""
+        self._flights.forget(upload)
         self._assembling.pop(upload, None)
         reply = client.send("DELETE", self._path(upload))
         if reply.status >= 400 and reply.status != 404:

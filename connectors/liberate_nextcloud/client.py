@@ -25,9 +25,10 @@ from webdav3.client import Client as WebDavClient
 from webdav3.exceptions import WebDavException
 
 from liberate.errors import AccountError, PlanError
+from liberate.settings import loopback
 from liberate_nextcloud import refusals
 from liberate_nextcloud.gate import GATE, Gate
-from liberate_nextcloud.settings import NextcloudSettings, loopback
+from liberate_nextcloud.settings import NextcloudSettings
 
 _VERBS = (
     "GET",

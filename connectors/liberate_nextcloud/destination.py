@@ -31,7 +31,6 @@ from liberate_nextcloud.gate import GATE, Gate
 from liberate_nextcloud.login import Login, log_in
 from liberate_nextcloud.pipeline import Bulk, Writer
 from liberate_nextcloud.provisioning import Groups
-from liberate_nextcloud.put import put
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.sharing import SHARE_RATE, Sharing
 from liberate_nextcloud.threads import Threads
@@ -72,8 +71,8 @@ class NextcloudDestination:
         self._names = Names(self._tree)
         self._threads = Threads(login.clients, settings.connections)
         many = Bulk(login.can.bulk and settings.bulk == "auto", settings.batch_items, settings.batch_bytes)
-        self._writer = Writer(self._tree, self._names, self._threads, many)
-        self._chunks = Chunks(self._tree, settings.url, login.can, settings.chunk_size)
+        self._chunks = Chunks(self._tree, settings.url, login.can, self._threads, settings.chunk_size)
+        self._writer = Writer(self._tree, self._names, self._threads, many, self._chunks)
         self._sharing = Sharing(self._tree, login.can, Groups(settings, self._gate))
         return self
 
@@ -140,7 +139,7 @@ class NextcloudDestination:
     def write(self, slot: Slot, body: Body) -> Receipt:
         """See Destination.write. `body.size` is known: the core spools what is not."""
         with self._client() as client:
-            receipt = put(self._tree, client, slot, body)
+            receipt = self._writer.one(client, slot, body)
         self._names.add(slot.place, slot.name)
         return receipt
 
@@ -166,8 +165,8 @@ class NextcloudDestination:
 
     def append(self, upload: str, slot: Slot, offset: int, body: Body) -> None:
         """See Resumable.append."""
-        with self._client() as client:
-            self._chunks.append(client, upload, slot, offset, body)
+        _ = self._open
+        self._chunks.append(upload, slot, offset, body)
 
     def finish(self, upload: str, slot: Slot) -> Receipt:
         """See Resumable.finish."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from liberate.connector import Outcome, Place, Receipt, Slot
+from liberate.connector import Body, Outcome, Place, Receipt, Slot
 from liberate.errors import IntegrityError, ItemError, LiberateError, TransientError
 from liberate_nextcloud import bulk, finding, refusals
 from liberate_nextcloud.bodies import Whole
 from liberate_nextcloud.bulk import Part
+from liberate_nextcloud.chunks import Chunks
 from liberate_nextcloud.client import Client, Reply
 from liberate_nextcloud.put import put
 from liberate_nextcloud.threads import Threads
@@ -47,6 +48,14 @@ class Writer:
     names: Names
     threads: Threads
     bulk: Bulk
+    chunks: Chunks
+
+    def one(self, client: Client, slot: Slot, body: Body) -> Receipt:
+        """Store one file by requests of its own; as KeepsTrees says of write."""
+        size = body.size or 0
+        if not self.chunks.replaces(slot, size):
+            return put(self.tree, client, slot, body)
+        return self.chunks.replace(client, replace(slot, item=replace(slot.item, size=size)), body)
 
 
 def write_many(writer: Writer, parts: Iterable[tuple[Slot, bytes]]) -> Iterator[Outcome]:
@@ -192,9 +201,9 @@ def _alone(writer: Writer, client: Client, part: Part) -> Outcome:
     outcome: Receipt | ItemError
     try:
         try:
-            outcome = put(writer.tree, client, slot, Whole(part.data))
+            outcome = writer.one(client, slot, Whole(part.data))
         except refusals.FolderGone:
-            outcome = put(writer.tree, client, slot, Whole(part.data))
+            outcome = writer.one(client, slot, Whole(part.data))
     except ItemError as error:
         outcome = error
     except IntegrityError as error:

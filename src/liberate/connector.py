@@ -489,7 +489,11 @@ class Resumable(Protocol):
         ...
 
     def append(self, upload: str, slot: Slot, offset: int, body: Body) -> None:
-        """Store one piece, `body.size` bytes that stand at `offset`. Sent again, it replaces itself."""
+        """Store one piece, `body.size` bytes that stand at `offset`. Sent again, it replaces itself.
+
+        The body is read to its end before this returns. The piece may still be on its way then: what becomes of it
+        is raised by a later call for this upload, at the latest by `finish`.
+        """
         ...
 
     def finish(self, upload: str, slot: Slot) -> Receipt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shlex
 import subprocess
@@ -77,3 +78,13 @@ def reveal(secret: SecretRef | SecretStr | None) -> str | None:
     if secret is None:
         return None
     return secret.get_secret_value() if isinstance(secret, SecretStr) else secret.reveal()
+
+
+def loopback(host: str) -> bool:
+    """Whether that name surely means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -18,23 +18,14 @@ from liberate.ledger import Ledger
 from liberate.ledger_rows import Claim, LeaseLost, Refusal, Row, State, Written, key_of
 from liberate.ledger_schema import TO_SEND, items
 from liberate.mail import MailFacts
+from liberate.testing.clock import Clock
 
 INBOX = Collection("INBOX", ("INBOX",), Kind.MAIL)
 
 
-class Clock:
-    """Time that passes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture

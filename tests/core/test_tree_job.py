@@ -560,10 +560,21 @@ class Slow(TreeDestination):
         return super()._put(slot, data, *more)
 
 
+class Sized(MemoryFileSource):
+    """A source that tells how long each file is."""
+
+    def items(self, collection: Any, since: Cursor | None) -> Any:
+        for one in super().items(collection, since):
+            file = isinstance(one, Item) and isinstance(one.facts, FileFacts) and not one.facts.folder
+            yield replace(one, size=len(b"".join(self.read(one)))) if file else one
+
+
+@pytest.mark.parametrize("ours", [b"ours", b"ours " * 5_000], ids=["in a batch", "as a stream"])
 @pytest.mark.parametrize("stranger", [False, True])
-def test_what_a_server_stores_late_is_found_and_not_stored_twice(bench: Bench, stranger: bool) -> None:
+def test_what_a_server_stores_late_is_found_and_not_stored_twice(bench: Bench, stranger: bool, ours: bytes) -> None:
     there = drive(bench)
-    bench.shelf.file(there, "a", "dies", b"ours")
+    bench.shelf.file(there, "a", "dies", ours)
+    bench.source = Sized
     Slow.late = []
     bench.destination = Slow
     with pytest.raises(Crash):
@@ -575,7 +586,7 @@ def test_what_a_server_stores_late_is_found_and_not_stored_twice(bench: Bench, s
     bench.destination = survivor
     report = bench.run()
     assert (report.state, report.moved) == ("done", 1)
-    assert tree(bench).files() == ({"dies": b"hers", "dies (2)": b"ours"} if stranger else {"dies": b"ours"})
+    assert tree(bench).files() == ({"dies": b"hers", "dies (2)": ours} if stranger else {"dies": ours})
     assert not bench.report().changed
 
 

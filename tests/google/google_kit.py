@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,24 +13,10 @@ from liberate_google.settings import GoogleSettings
 from liberate_google.standin import GmailStandin
 
 from liberate.connector import Account, Collection, Cursor, Gone, Item, Kind, Listed, Skipped
+from liberate.testing.clock import Clock
 
 ANNA = "anna@solros.example"
 MAILBOX = Collection("mail", (), Kind.MAIL)
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self, now: float | None = None) -> None:
-        self.now = time.time() if now is None else now
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 def patient() -> Pacer:

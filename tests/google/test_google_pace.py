@@ -6,11 +6,11 @@ import random
 import threading
 
 import pytest
-from google_kit import Clock
 from liberate_google.pace import Pacer, Rate, ladder, shared
 from liberate_google.prices import BEFORE_2026, PRICE_LISTS, SINCE_2026
 
 from liberate.errors import TransientError
+from liberate.testing.clock import Clock
 
 
 def paced(name: str, **ceilings: int) -> tuple[Pacer, Clock]:

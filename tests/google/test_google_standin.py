@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 import requests
-from google_kit import ANNA, Clock, mail, vendor_client
+from google_kit import ANNA, mail, vendor_client
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseUpload
 from liberate_google.prices import PRICE_LISTS
 from liberate_google.standin import Fault, GmailStandin
 from liberate_google.standin.fields import apply, parse
 from liberate_google.standin.schema import Checker
+
+from liberate.testing.clock import Clock
 
 
 @pytest.fixture

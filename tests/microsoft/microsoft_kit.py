@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,25 +15,11 @@ from pydantic import SecretStr
 
 from liberate.connector import Account, Collection, Cursor, Gone, Item, Kind, Listed, Skipped, Whole
 from liberate.files import FileFacts
+from liberate.testing.clock import Clock
 
 ANNA = "anna@solros.example"
 BJORN = "bjorn@solros.example"
 DRIVE = Collection("drive", (), Kind.FILE)
-
-
-class Clock:
-    """Time that passes only when somebody sleeps or says so."""
-
-    def __init__(self, now: float | None = None) -> None:
-        self.now = time.time() if now is None else now
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 def patient() -> Pacer:

@@ -8,10 +8,11 @@ import pytest
 from liberate_microsoft.reading import IN_MEMORY
 from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import Blob, Drive, Fault, GraphStandin
-from microsoft_kit import Clock, by_name, calls, items, listing, made_settings, opened
+from microsoft_kit import by_name, calls, items, listing, made_settings, opened
 
 from liberate.connector import Item
 from liberate.errors import IntegrityError, ItemError, TransientError
+from liberate.testing.clock import Clock
 
 BODY = Blob(seed="body", size=1_024_000).read()
 

@@ -10,9 +10,10 @@ from graph_schema import checker
 from liberate_microsoft import pace
 from liberate_microsoft.pace import Pacer
 from liberate_microsoft.standin import Fault, GraphStandin
-from microsoft_kit import ANNA, Clock, items, listing, made_settings, opened
+from microsoft_kit import ANNA, items, listing, made_settings, opened
 
 from liberate.errors import TransientError
+from liberate.testing.clock import Clock
 
 
 def test_no_minute_sees_more_units_than_were_granted() -> None:

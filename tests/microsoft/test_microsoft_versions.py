@@ -13,7 +13,7 @@ from graph_schema import checker
 from liberate_microsoft.connectors import microsoft
 from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import Blob, Drive, Fault, GraphStandin, Node
-from microsoft_kit import ANNA, Clock, by_name, calls, listing, made_settings, opened
+from microsoft_kit import ANNA, by_name, calls, listing, made_settings, opened
 
 from liberate.connector import Account, Connector, Destination, HasVersions, Kind
 from liberate.errors import ItemError, TransientError
@@ -21,6 +21,7 @@ from liberate.files import FilePolicy
 from liberate.people import Person
 from liberate.report import Report
 from liberate.run import migrate
+from liberate.testing.clock import Clock
 from liberate.testing.memory import NoSettings, Store
 from liberate.testing.memory_files import Tree
 from liberate.testing.memory_tree import TreeDestination

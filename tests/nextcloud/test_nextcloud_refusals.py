@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.gate import Gate
 from liberate_nextcloud.settings import NextcloudSettings
@@ -210,8 +211,54 @@ def test_an_upload_that_expired_begins_again(destination: NextcloudDestination, 
     upload = destination.begin(slot)
     destination.abandon(upload)
     assert destination.received(upload, CHUNK) is None
+
+    def go_on() -> None:
+        for offset in (0, CHUNK):
+            destination.append(upload, slot, offset, Bytes(b"x" * CHUNK))
+        destination.finish(upload, slot)
+
+    with pytest.raises(TransientError, match="expired"):
+        go_on()
+    assert standin.counts["MOVE"] == 0
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["alone", "among others"])
+def test_a_line_that_breaks_while_a_newer_version_comes_leaves_the_older_one_whole(
+    destination: NextcloudDestination, standin: NextcloudStandin, owner: Somebody, many: bool
+) -> None:
+    place = destination.prepare(ROOT)
+    old, new = b"the old one " * 20_000, b"the new one " * 40_000
+    before = destination.write(file(place, "a.txt", old), Bytes(old))
+    slot = file(place, "a.txt", new, replaces=before)
+
+    def send() -> Receipt:
+        if not many:
+            return destination.write(slot, Bytes(new))
+        ((_, receipt),) = destination.write_many([(slot, new)])
+        assert isinstance(receipt, Receipt)
+        return receipt
+
+    standin.faults.add(Fault(cut="body", method="PUT"))
     with pytest.raises(TransientError):
-        destination.append(upload, slot, 0, Bytes(b"x" * CHUNK))
+        send()
+    assert owner.tree()["Work/a.txt"] == old
+    receipt = send()
+    assert owner.tree()["Work/a.txt"] == new
+    assert b"".join(destination.read(receipt)) == new
+
+
+def test_a_file_that_a_broken_line_cut_off_at_the_server_is_not_taken_for_what_we_left(
+    destination: NextcloudDestination, standin: NextcloudStandin, owner: Somebody
+) -> None:
+    place = destination.prepare(ROOT)
+    old, new = b"the old one " * 20_000, b"the new one " * 40_000
+    before = destination.write(file(place, "a.txt", old), Bytes(old))
+    standin.faults.add(Fault(cut="body", method="PUT"))
+    with pytest.raises(requests.ConnectionError):
+        owner.put("Work/a.txt", new)
+    with pytest.raises(ItemError) as told:
+        destination.write(file(place, "a.txt", new, replaces=before), Bytes(new))
+    assert told.value.code == CHANGED_THERE
 
 
 # Sharing -----------------------------------------------------------------------------------------

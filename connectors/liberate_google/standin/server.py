@@ -6,31 +6,31 @@ import base64
 import itertools
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable
 from email.parser import BytesParser
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs
 
+from liberate.testing.standin import Faults, Served, Server
 from liberate_google.prices import DRIVE_PRICE_LISTS
 from liberate_google.standin import api, fields
 from liberate_google.standin.drive import DriveStore
 from liberate_google.standin.drive_api import DriveApi
 from liberate_google.standin.errors import ApiError, bad_request, unauthenticated
-from liberate_google.standin.faults import Call, Fault, Faults
+from liberate_google.standin.faults import Call, Fault
 from liberate_google.standin.mailbox import Mailbox
 from liberate_google.standin.oauth import DRIVE_READONLY, GMAIL_READONLY, Grant, ServiceAccount, TokenEndpoint
 from liberate_google.standin.quota import Quota
 from liberate_google.standin.reply import Broken, Reply, refusal
 from liberate_google.standin.routes import Route, routes
 from liberate_google.standin.schema import checker
-from liberate_google.standin.wire import Server
+from liberate_google.standin.wire import Connection
 
 
-class GoogleStandin:
+class GoogleStandin(Served):
     """Gmail, Drive and their token endpoint on a free loopback port, while the `with` block lasts.
 
     `strict` checks every 2xx answer against the discovery document that ships inside
@@ -48,7 +48,7 @@ class GoogleStandin:
         self.quota = Quota(clock)
         self.drive = DriveStore(clock)
         self.drive_quota = Quota(clock, DRIVE_PRICE_LISTS, "drive.googleapis.com")
-        self.faults = Faults()
+        self.faults = Faults[Fault]()
         self.requests: list[Call] = []
         self.unfit: list[str] = []
         self.latency = 0.0  # seconds that each HTTP request takes at least
@@ -57,35 +57,12 @@ class GoogleStandin:
         self._drive_routes = routes("drive.v3", "drive.")
         self._uploads: dict[str, tuple[Route, str, Any, bytearray]] = {}
         self._numbers = itertools.count(1)
-        self._server = Server(("127.0.0.1", port), self)
+        self._server = Server(("127.0.0.1", port), partial(Connection, service=self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.oauth.url = f"{self.url}/token"
         self._drive_api = DriveApi(self.drive, self.url)
-        self._thread: threading.Thread | None = None
 
     # For tests and the sandbox -------------------------------------------------------------------
-
-    def start(self) -> GoogleStandin:
-        """Serve from a thread of its own until `close`."""
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="google", daemon=True)
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop serving and close every connection."""
-        if self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
-        self._server.close_connections()
-        self._server.server_close()
-
-    def __enter__(self) -> GoogleStandin:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def add_mailbox(self, address: str, *, licensed: bool = True) -> Mailbox:
         """A new, empty mailbox; without a licence the person exists and has no Gmail."""

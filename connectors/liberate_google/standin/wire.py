@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import socket
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from typing import Protocol
 
+from liberate.testing.standin import Handler, reset
 from liberate_google.standin.reply import Broken, Reply
-
-_log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
@@ -24,30 +18,18 @@ class Service(Protocol):
         ...
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
-    server: Server
+class Connection(Handler):
+    """One connection."""
 
-    def do_GET(self) -> None:
-        self._serve()
+    service: Service
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - named by http.server
-
-    def _serve(self) -> None:
-        standin = self.server.standin
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        headers = {name.lower(): value for name, value in self.headers.items()}
+    def serve(self, headers: dict[str, str], body: bytes) -> None:
         http = headers.pop("x-http-method-override", self.command)
         target = self.path
         if http != self.command and body:  # how the client sends an address of more than 2,048 characters
             target, body = f"{target}?{body.decode('ascii')}", b""
-        if standin.latency:
-            time.sleep(standin.latency)
         try:
-            reply = standin.answer(http, target, headers, body)
+            reply = self.service.answer(http, target, headers, body)
         except Broken as broken:
             self._break(broken)
             return
@@ -77,57 +59,4 @@ class _Handler(BaseHTTPRequestHandler):
                 if left <= 0:
                     break
             self.wfile.flush()
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.wfile = _Nowhere()  # type: ignore[assignment]
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
-        _log.debug(format, *args)
-
-
-class _Nowhere:
-    """Takes the place of a stream that was cut, so that closing it sends nothing."""
-
-    closed = True
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], standin: Service) -> None:
-        self.standin = standin
-        self._open: set[socket.socket] = set()
-        self._open_lock = threading.Lock()
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)[:1] == b"\1":
-            request.close()  # a reset, not a polite end
-        else:
-            super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        """Wake every handler that waits for a next request; each then closes its own socket."""
-        with self._open_lock:
-            waiting = list(self._open)
-        for request in waiting:
-            try:
-                request.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                _log.debug("a connection was gone already")
-
-    def handlerefusal(self, request: Any, client_address: Any) -> None:
-        _log.debug("a client went away", exc_info=True)
+        reset(self)

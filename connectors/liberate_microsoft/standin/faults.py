@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -33,38 +32,8 @@ class Fault:
     item: str = ""
     times: int | None = 1  # None: for ever
     skip: int = 0  # how many fitting calls go well first
+    chance: float = 1.0
     hits: int = 0
 
     def fits(self, call: Call) -> bool:
         return (not self.method or call.method == self.method) and (not self.item or call.item == self.item)
-
-
-class Faults:
-    """The faults in force."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._faults: list[Fault] = []
-
-    def add(self, fault: Fault) -> Fault:
-        """Put a fault in force; its `hits` tell how often it struck."""
-        with self._lock:
-            self._faults.append(fault)
-        return fault
-
-    def clear(self) -> None:
-        with self._lock:
-            self._faults.clear()
-
-    def strike(self, call: Call) -> Fault | None:
-        """The fault that this call meets, if any."""
-        with self._lock:
-            for fault in self._faults:
-                if not fault.fits(call) or (fault.times is not None and fault.hits >= fault.times):
-                    continue
-                if fault.skip > 0:
-                    fault.skip -= 1
-                    continue
-                fault.hits += 1
-                return fault
-        return None

@@ -5,23 +5,23 @@ from __future__ import annotations
 import itertools
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote
 
+from liberate.testing.standin import Faults, Served, Server
 from liberate_microsoft.standin import routes, shapes
 from liberate_microsoft.standin.entra import Entra, Grant
 from liberate_microsoft.standin.errors import ApiError, unauthenticated
-from liberate_microsoft.standin.faults import Call, Fault, Faults
+from liberate_microsoft.standin.faults import Call, Fault
 from liberate_microsoft.standin.quota import Quota
 from liberate_microsoft.standin.reply import Broken, Reply, refusal, request_ids
 from liberate_microsoft.standin.tree import Blob, Drive, Node
-from liberate_microsoft.standin.wire import Server
+from liberate_microsoft.standin.wire import Connection
 
 Check: TypeAlias = Callable[[str, Any], Sequence[str]]
 """Says what is wrong with an answer of a type: "user", "site", "drive", "item", "permission", "version"."""
@@ -47,7 +47,7 @@ class Site:
     libraries: list[Drive] = field(default_factory=list)
 
 
-class GraphStandin:
+class GraphStandin(Served):
     """Graph's drives and Entra's sign-in on a free loopback port, while the `with` block lasts.
 
     `check` judges every answer; what does not fit is kept in `unfit` and answered with 500. `page` is how
@@ -72,7 +72,7 @@ class GraphStandin:
         self.latency = 0.0  # seconds that each request takes at least
         self.entra = Entra(tenant, clock)
         self.quota = Quota(clock)
-        self.faults = Faults()
+        self.faults = Faults[Fault]()
         self.requests: list[Call] = []
         self.unfit: list[str] = []
         self.people: dict[str, Member] = {}
@@ -87,35 +87,12 @@ class GraphStandin:
         self._authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-        self._server = Server(("127.0.0.1", port), self, context)
+        self._server = Server(("127.0.0.1", port), partial(Connection, service=self), context)
         self.url = f"https://127.0.0.1:{self._server.server_address[1]}"
         self.entra.url = self.url
-        self._thread: threading.Thread | None = None
         self.add_site("", "Communication site")
 
     # For tests and the sandbox -------------------------------------------------------------------
-
-    def start(self) -> GraphStandin:
-        """Serve from a thread of its own until `close`."""
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="graph", daemon=True)
-        self._thread.start()
-        return self
-
-    def close(self) -> None:
-        """Stop serving and close every connection."""
-        if self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
-        self._server.close_connections()
-        self._server.server_close()
-
-    def __enter__(self) -> GraphStandin:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def ca_file(self, path: Path) -> Path:
         """Write the certificate authority that the stand-in's certificate comes from."""

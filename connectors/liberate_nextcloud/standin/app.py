@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from liberate.testing.standin import Faults
 from liberate_nextcloud.standin import errors
 from liberate_nextcloud.standin.beside import Beside
 from liberate_nextcloud.standin.bulk import Bulk
 from liberate_nextcloud.standin.cloud import BASE, Cloud
 from liberate_nextcloud.standin.exchange import Aborted, Cut, Reply, Request, Seen, as_json, empty, refused
-from liberate_nextcloud.standin.faults import Call, Fault, Faults
+from liberate_nextcloud.standin.faults import Call, Fault
 from liberate_nextcloud.standin.files import Files
 from liberate_nextcloud.standin.headers import check_conditions
 from liberate_nextcloud.standin.history import History
@@ -37,7 +38,7 @@ class App:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.faults = Faults()
+        self.faults = Faults[Fault]()
         self.requests: deque[Seen] = deque(maxlen=_LOGGED)
         self.counts: Counter[str] = Counter()  # by method, of all requests
         self.closing = threading.Event()
@@ -94,14 +95,12 @@ class App:
             self.closing.wait(fault.delay)
         if fault.cut == "before":
             raise Cut
-        if fault.cut == "body":
-            next(request.pieces(), b"")
-            raise Cut
+        request.cut = fault.cut == "body"
         request.flip = fault.flip
         if fault.status and not fault.after:
             return _failing(fault, request.method)
         reply = self._crowded(request, refusal)
-        if fault.cut == "after":
+        if fault.cut:
             raise Cut
         return _failing(fault, request.method) if fault.status else reply
 

@@ -69,6 +69,7 @@ class Request:
     app_password: bool = False
     by_app: bool = False  # AppAPI acts for the user
     flip: str = ""  # see Fault.flip
+    cut: bool = False  # the client goes away after the first piece
     said: list[tuple[str, str]] = field(default_factory=list)  # headers of the answer that come of logging in
     left: int | None = 0  # how much of the body is unread; None: nobody knows, it comes in chunks
 
@@ -80,8 +81,12 @@ class Request:
 
     def pieces(self) -> Iterator[bytes]:
         """The body, piece by piece. Raises Aborted when less comes than was announced and the line is dead."""
+        begun = False
         try:
             while self.left is None or self.left > 0:
+                if self.cut and begun:
+                    raise Aborted("on purpose")
+                begun = True
                 piece = self.stream.read(PIECE if self.left is None else min(PIECE, self.left))
                 if not piece:
                     return

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import re
-import threading
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -86,39 +84,3 @@ def database_locked(**where: object) -> Fault:
         content_type="application/xml; charset=utf-8",
         **where,  # type: ignore[arg-type]
     )
-
-
-class Faults:
-    """The faults in force. Chance is drawn from a seeded generator, so runs repeat."""
-
-    def __init__(self, seed: int = 20260501) -> None:
-        self._lock = threading.Lock()
-        self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
-        self._faults: list[Fault] = []
-
-    def add(self, fault: Fault) -> Fault:
-        """Put a fault in force; its `hits` tell how often it struck."""
-        with self._lock:
-            self._faults.append(fault)
-        return fault
-
-    def clear(self) -> None:
-        with self._lock:
-            self._faults.clear()
-
-    def strike(self, call: Call) -> Fault | None:
-        """The fault that this request meets, if any."""
-        if not self._faults:
-            return None
-        with self._lock:
-            for fault in self._faults:
-                if not fault.fits(call) or (fault.times is not None and fault.hits >= fault.times):
-                    continue
-                if fault.skip > 0:
-                    fault.skip -= 1
-                    continue
-                if fault.chance < 1.0 and self._random.random() >= fault.chance:
-                    continue
-                fault.hits += 1
-                return fault
-        return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from liberate_nextcloud.standin import errors
 from liberate_nextcloud.standin.cloud import CREATE, DELETE, UPDATE, Cloud
-from liberate_nextcloud.standin.exchange import Reply, Request, empty
+from liberate_nextcloud.standin.exchange import Aborted, Reply, Request, empty
 from liberate_nextcloud.standin.headers import (
     Hash,
     check_conditions,
@@ -53,7 +54,7 @@ class Files:
             self._check_permission(user, parts, UPDATE if there is not None else CREATE, parts[-1])
         with cloud.held(user, parts):
             hashes = wanted_hashes(request)
-            written, size = self.receive(request, hashes)
+            written, size = self.receive(request, hashes, there)
             with store.lock:
                 parent = self._parent(user, parts)
                 node, existed = self.replace(user, parent, parts[-1], written, size)
@@ -62,30 +63,45 @@ class Files:
                 store.flush()
         return empty(204 if existed else 201, **headers)
 
-    def receive(self, request: Request, hashes: dict[str, Hash]) -> tuple[Path, int]:
+    def receive(self, request: Request, hashes: dict[str, Hash], over: Node | None = None) -> tuple[Path, int]:
         """Take the body into a file of its own, and say how long it is. Raises 400 when less came than announced."""
         announced = request.left
         written = self._store.temporary()
         size = 0
         flip = request.flip == "transit"
-        with written.open("wb", buffering=0) as file:
-            for received in request.pieces():
-                piece = received
-                if flip and piece:
-                    piece = bytes([piece[0] ^ 1]) + piece[1:]
-                    flip = False
-                for one in hashes.values():
-                    one.update(piece)
-                file.write(piece)
-                size += len(piece)
+        try:
+            with written.open("wb", buffering=0) as file:
+                for received in request.pieces():
+                    piece = received
+                    if flip and piece:
+                        piece = bytes([piece[0] ^ 1]) + piece[1:]
+                        flip = False
+                    for one in hashes.values():
+                        one.update(piece)
+                    file.write(piece)
+                    size += len(piece)
+        except Aborted:
+            self._leave_short(request.user, written, over)
+            raise
         if announced is not None and size != announced:
-            written.unlink()
+            self._leave_short(request.user, written, over)
             raise errors.bad_request(
                 f"Expected filesize of {announced} bytes but read (from Nextcloud client) {size} bytes and wrote (to "
                 f"Nextcloud storage) {size} bytes. Could either be a network problem on the sending side or a problem "
                 "writing to the storage on the server side."
             )
         return written, size
+
+    def _leave_short(self, user: str, written: Path, over: Node | None) -> None:
+        """What came of a body that was cut off. A server on a local disk writes in place: what stood there is cut off
+        too, and nothing that it says of the file changes (apps/dav/lib/Connector/Sabre/File.php)."""
+        if over is None:
+            written.unlink()
+            return
+        with self._store.lock:
+            if self._cloud.switches.versions:
+                self._history.keep(user, over)
+            os.replace(written, over.path())
 
     def replace(self, user: str, parent: Node, name: str, written: Path, size: int) -> tuple[Node, bool]:
         """Put a file in place and keep what it replaces as a version; whether it replaces something."""

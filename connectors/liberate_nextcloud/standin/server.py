@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 from cheroot.wsgi import Gateway_10, Server
 
+from liberate.testing.standin import Faults
 from liberate_nextcloud.standin.accounts import UNLIMITED, User
 from liberate_nextcloud.standin.app import App, served
 from liberate_nextcloud.standin.cloud import Cloud, Switches
 from liberate_nextcloud.standin.exchange import Cut, Request, Seen
-from liberate_nextcloud.standin.faults import Faults
+from liberate_nextcloud.standin.faults import Fault
 from liberate_nextcloud.standin.store import Node
 
 _THREADS = 16
@@ -92,7 +93,7 @@ class NextcloudStandin:
         return self.cloud.switches
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> Faults[Fault]:
         return self._app.faults
 
     @property
