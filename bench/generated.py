@@ -130,8 +130,9 @@ class Nowhere:
         """See KeepsRooms."""
         return Place(room.id)
 
-    def close_room(self, _place: Place, _room: Room, _pinned: Mapping[str, Receipt]) -> None:
+    def close_room(self, _place: Place, _room: Room, _pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
         """See KeepsRooms."""
+        return {}
 
     def held(self, _place: Place) -> Iterator[Held]:
         """See KeepsTrees."""

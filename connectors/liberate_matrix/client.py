@@ -22,9 +22,10 @@ from requests.cookies import RequestsCookieJar
 from requests.utils import get_environ_proxies
 
 from liberate.errors import PlanError
+from liberate.settings import loopback
 from liberate_matrix import refusals
 from liberate_matrix.registration import Registration
-from liberate_matrix.settings import MatrixSettings, loopback
+from liberate_matrix.settings import MatrixSettings
 
 DEVICE = "LIBERATE"
 _V3 = "/_matrix/client/v3"

@@ -20,12 +20,14 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from liberate.connector import Kind
 from liberate.errors import LiberateError
+from liberate.sandbox import Running, Sandbox
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,10 +63,19 @@ class Member:
 class Synapse:
     """One running homeserver; also a context manager."""
 
-    def __init__(self, registrations: Sequence[Path] = (), config: Mapping[str, Any] | None = None) -> None:
-        """`registrations` are files of application services; `config` is added to homeserver.yaml."""
+    def __init__(
+        self,
+        registrations: Sequence[Path] = (),
+        config: Mapping[str, Any] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """`registrations` are files of application services; `config` is added to homeserver.yaml.
+
+        What it stores is in `folder` and stays there; without one, it is gone when it is stopped.
+        """
         self.server_name = SERVER_NAME
-        self.folder = Path(tempfile.mkdtemp(prefix="liberate-synapse-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="liberate-synapse-"))
+        self._keeps = folder is not None
         self.port = _free_port()
         self.url = f"http://{_LOOPBACK}:{self.port}"
         self.log = self.folder / "synapse.log"
@@ -113,9 +124,10 @@ class Synapse:
             raise
 
     def stop(self) -> None:
-        """End it and remove all it stored. May be called twice."""
+        """End it, and remove all it stored unless it has a folder of its own. May be called twice."""
         self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._keeps:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """End the server at once, as a power cut would; start() brings it back with what it had stored."""
@@ -223,3 +235,26 @@ def _free_port() -> int:
         probe.bind((_LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+# What `liberate sandbox` starts ------------------------------------------------------------------
+
+
+def _missing() -> str | None:
+    return None if Synapse.installed() else "Synapse is not installed on this machine. Run: scripts/synapse-venv"
+
+
+@contextlib.contextmanager
+def _matrix(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
+    from liberate_matrix.registration import write  # noqa: PLC0415 - where it is started
+
+    registration = folder / "registration.yaml"
+    if not registration.exists():
+        write(registration, SERVER_NAME)
+    state = folder / "synapse"
+    state.mkdir(exist_ok=True)
+    with Synapse([registration.absolute()], folder=state.absolute()) as server:
+        yield Running({"connector": "matrix", "url": server.url, "registration": str(registration.absolute())})
+
+
+matrix = Sandbox("matrix", "A Synapse", "destination", _matrix, frozenset({Kind.CHAT}), _missing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +10,7 @@ from pydantic import Field, field_validator
 
 from liberate.connector import Endpoint
 from liberate.errors import PlanError
-from liberate.settings import Settings
+from liberate.settings import Settings, loopback
 from liberate_matrix.registration import PREFIX
 
 _SCHEMES = {"matrix": "https", "matrix+http": "http"}
@@ -72,16 +71,6 @@ class MatrixSettings(Settings):
         if parts.scheme != "https" and not (parts.scheme == "http" and loopback(parts.hostname)):
             raise ValueError("the url is https://..., or http:// on this machine only")
         return value.rstrip("/").removesuffix("/_matrix")
-
-
-def loopback(host: str) -> bool:
-    """Whether that name surely means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def endpoint(url: str) -> Endpoint:

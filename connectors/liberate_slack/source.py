@@ -44,7 +44,7 @@ class SlackExportSource:
         self._days = Days(self._export.archive)
         self._speakers = Speakers(self._export, self._days)
         self._order: tuple[str, Order] | None = None
-        self._teller = Teller(self._skipped, self._speakers.learn, self._with_local_size)
+        self._teller = Teller(self._skipped, self._speakers.learn, self._with_local_size, twins=True)
         self._downloads: Downloads | None = None
         self._names = Names(
             {one.id: one.name for one in self._export.people.values()},

@@ -21,7 +21,7 @@ from liberate.proof import found_in
 from liberate.sharing import Directory
 from liberate.turn import Desk, Ends
 
-_REMEMBERED = 10_000  # receipts of messages and files that later ones may name
+_REMEMBERED = 2_000  # receipts of messages and files that later ones may name
 _LONGEST = 64 << 20  # bytes of one message
 
 
@@ -183,6 +183,8 @@ class ChatRun(SliceRun):
             row.digests = {**row.digests, **told}
             measured = True
         super()._judge(row, receipt, body, measured=measured)
+        if len(self._arrived) >= _REMEMBERED:
+            del self._arrived[next(iter(self._arrived))]  # the ledger knows it still
         self._arrived[row.key] = receipt
 
     def _message(self, row: Row, body: bytes | None) -> Message:

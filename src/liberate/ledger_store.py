@@ -93,7 +93,7 @@ class Store:
         self._monotonic = monotonic
         self._step = step
         self.owner = owner
-        self._engine = sa.create_engine(url, pool_size=32, max_overflow=64)
+        self._engine = sa.create_engine(url, pool_size=32, max_overflow=64, pool_use_lifo=True)
         self._sqlite = self._engine.dialect.name == "sqlite"
         tune(self._engine)
         try:
