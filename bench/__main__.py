@@ -12,6 +12,7 @@ from liberate_imap.sandbox import Dovecot
 
 from bench import files, large, speed
 from bench.again import again
+from bench.chat import chat
 from bench.ground import DISK, Ground, filesystem, ground, machine, say, usual_parent
 from bench.listing import listing
 from bench.measure import Failed
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[Ground], Findings]] = {
     "files": files.files,
     "large": large.large,
     "listing": listing,
+    "chat": chat,
     "again": again,
     "memory": memory,
     "startup": startup,
