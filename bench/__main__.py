@@ -12,6 +12,7 @@ from liberate_imap.sandbox import Dovecot
 
 from bench import files, large, speed
 from bench.again import again
+from bench.chat import chat
 from bench.export import export
 from bench.ground import DISK, Ground, filesystem, ground, machine, say, usual_parent
 from bench.listing import listing
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Ground], Findings]] = {
     "large": large.large,
     "listing": listing,
     "export": export,
+    "chat": chat,
     "again": again,
     "memory": memory,
     "startup": startup,

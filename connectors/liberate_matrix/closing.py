@@ -27,6 +27,10 @@ class Closing:
     def close(self, opened: Opened, room: Room, pinned: Mapping[str, Receipt]) -> dict[str, ItemError]:
         """Each step leaves alone what is done already. The members who cannot come in, and why."""
         own, refused = self._bring_members(opened, room)
+        members = {opened.names.user(one) for one in room.members}
+        for user in sorted(opened.joined - members - {opened.owner}):
+            if not self._people.ghost(user):
+                self._rooms.let_go(opened, user)
         self._state(opened, room, [pinned[one].id for one in room.pins if one in pinned])
         if opened.direct and opened.owner != self._client.bot:
             self._rooms.leave(opened, self._client.bot)

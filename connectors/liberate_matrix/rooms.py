@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from liberate.chat import Room, RoomKind, Workspace
@@ -23,6 +24,8 @@ from liberate_matrix.settings import MatrixSettings
 TALK = frozenset({RoomKind.GROUP, RoomKind.DIRECT})
 """Rooms of some people among themselves: they are made in the name of one of them, and nobody else is in them."""
 
+SPEAKS = "org.liberate.speaks"
+"""The member of a membership that began only so that somebody's words have their author."""
 _HALF = 30.0
 """Seconds after which a room that was only begun counts as left behind by a homeserver that died over it."""
 _begun: dict[tuple[str, str], float] = {}  # server and address -> when such a room was first met by this process
@@ -126,11 +129,21 @@ class Rooms:
 
     # Joining -------------------------------------------------------------------------------------
 
-    def join(self, opened: Opened, user: str, ts: int | None = None) -> None:
-        """Bring the account into the room, by an invitation of the room's owner."""
+    def join(self, opened: Opened, user: str, ts: int | None = None, *, to_speak: bool = False) -> None:
+        """Bring the account into the room, by an invitation of the room's owner; `to_speak`: see let_go."""
         if user not in opened.joined:
-            self._join(opened.owner, opened.place, user, ts, direct=opened.direct)
+            more = {SPEAKS: True} if to_speak else {}
+            self._join(opened.owner, opened.place, user, ts, direct=opened.direct, more=more)
             opened.joined.add(user)
+
+    def let_go(self, opened: Opened, user: str) -> None:
+        """Take out somebody who came in to say what they once said there, and is no longer a member.
+
+        They forget the room: whoever has only left it may read what was said before.
+        """
+        if SPEAKS in (self._client.state(opened.owner, opened.place, "m.room.member", user) or {}):
+            self.leave(opened, user)
+            self._client.forget_room(user, opened.place)
 
     def join_space(self, workspace: Workspace, user: str) -> None:
         """Bring the account into the space, where it finds the rooms that it may join."""
@@ -147,7 +160,16 @@ class Rooms:
             self._client.set_state(user, opened.place, "m.room.member", {"membership": "leave"}, user)
             opened.joined.discard(user)
 
-    def _join(self, owner: str, room: str, user: str, ts: int | None, *, direct: bool = False) -> None:
+    def _join(
+        self,
+        owner: str,
+        room: str,
+        user: str,
+        ts: int | None,
+        *,
+        direct: bool = False,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         invited: dict[str, Any] = {"membership": "invite", **({"is_direct": True} if direct else {})}
         try:
             self._client.set_state(owner, room, "m.room.member", invited, user, ts)
@@ -155,7 +177,7 @@ class Rooms:
             if self._client.member(owner, room, user) == "join":
                 return  # another worker was faster, or they came by themselves
             raise
-        self._client.set_state(user, room, "m.room.member", {"membership": "join"}, user, ts)
+        self._client.set_state(user, room, "m.room.member", {"membership": "join", **more}, user, ts)
 
     # Making --------------------------------------------------------------------------------------
 

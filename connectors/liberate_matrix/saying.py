@@ -135,7 +135,7 @@ class Saying:
         """The author's account, in the room."""
         user = opened.names.user(author)
         self._people.ready(user, opened.cast, author)
-        self._rooms.join(opened, user, ts)
+        self._rooms.join(opened, user, ts, to_speak=True)
         return user
 
     def _send(

@@ -80,6 +80,7 @@ def test_a_homeserver_that_keeps_no_old_messages_and_takes_small_files_only_is_f
     assert remarks[-1].code == "left"
 
 
+@pytest.mark.torture
 def test_a_homeserver_that_slows_liberate_down_is_found_out(elsewhere: Any) -> None:
     remarks = elsewhere({}, ("rate_limited: false", "rate_limited: true"))
     assert [one.code for one in remarks if one.stops] == ["rate-limited"]

@@ -89,8 +89,8 @@ class Trial:
 @pytest.mark.parametrize(
     ("kind", "every"),
     [
-        (RoomKind.PUBLIC, 27),
-        (RoomKind.DIRECT, 41),
+        (RoomKind.PUBLIC, 31),
+        (RoomKind.DIRECT, 61),
         pytest.param(RoomKind.PUBLIC, 1, marks=pytest.mark.torture),
         pytest.param(RoomKind.DIRECT, 1, marks=pytest.mark.torture),
     ],
@@ -144,6 +144,7 @@ def test_a_homeserver_that_dies_and_forgets_its_transactions_gets_nothing_twice(
     trial.check(wanted, f"after {after} events")
 
 
+@pytest.mark.torture
 def test_a_homeserver_that_is_gone_for_a_while_is_told_as_that(synapse: Synapse, settings: MatrixSettings) -> None:
     trial = Trial(synapse, settings)
     clean = Trial(synapse, settings)

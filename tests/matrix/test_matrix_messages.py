@@ -52,7 +52,14 @@ def test_every_event_says_of_which_message_it_is(opening: Opening, company: Comp
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("size", "known"), [(0, True), (300_000, True), (300_000, False)])
+@pytest.mark.parametrize(
+    ("size", "known"),
+    [
+        pytest.param(0, True, marks=pytest.mark.torture),
+        (300_000, True),
+        pytest.param(300_000, False, marks=pytest.mark.torture),
+    ],
+)
 def test_a_file_is_stored_once_whatever_happens_to_its_writer(
     settings: MatrixSettings, company: Company, size: int, known: bool
 ) -> None:
@@ -172,7 +179,15 @@ def lines(count: int, text: str = "a line") -> tuple[Paragraph, ...]:
     return (Paragraph((Text("\n".join(f"{text} {number}" for number in range(count))),)),)
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 1), (20_000, 10), (10, 20_000), (20_000, 20_000)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(1, 1, marks=pytest.mark.torture),
+        (20_000, 10),
+        pytest.param(10, 20_000, marks=pytest.mark.torture),
+        pytest.param(20_000, 20_000, marks=pytest.mark.torture),
+    ],
+)
 def test_an_edit_of_any_length_shows_the_new_text_and_none_of_the_old(
     settings: MatrixSettings, company: Company, before: int, after: int
 ) -> None:

@@ -401,3 +401,25 @@ def test_a_room_that_a_homeserver_died_over_is_waited_for_and_then_made_anew(
         writer.write(message(0))
         writer.close()
     assert anna.said(writer.place) == [(company.anna.id, "message 0")]
+
+
+@pytest.mark.parametrize("kind", [RoomKind.PRIVATE, RoomKind.PUBLIC])
+def test_whoever_spoke_in_a_room_and_left_it_reads_nothing_of_it_afterwards(
+    opening: Opening, company: Company, anna: Reader, ben: Reader, kind: RoomKind
+) -> None:
+    room = company.room(kind, members=("U1",))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0, author="U2"))
+        writer.write(message(1, author="U1"))
+    with opening() as destination:  # another run
+        later = Writer(destination, company, room)
+        destination.close_room(later.place, room, {})
+    assert anna.said(writer.place) == [(company.ben.id, "message 0"), (company.anna.id, "message 1")]
+    assert writer.place not in ben.ask("GET", f"{V3}/joined_rooms")["joined_rooms"]
+    with pytest.raises(AssertionError, match="403"):
+        ben.events(writer.place)
+    with opening() as destination:
+        destination.open_room(room, company)
+        destination.close_room(writer.place, replace(room, members=("U1", "U2")), {})
+    assert ben.said(writer.place) == anna.said(writer.place)

@@ -24,7 +24,10 @@ from liberate.testing.room_contract import THUMB
 Opening = Callable[[], MatrixDestination]
 
 
-BOTH = pytest.mark.parametrize("administered", [True, False], ids=["administrator", "nobody"])
+BOTH = pytest.mark.parametrize(
+    "administered",
+    [pytest.param(True, id="administrator"), pytest.param(False, id="nobody", marks=pytest.mark.torture)],
+)
 
 
 @pytest.fixture
@@ -130,7 +133,9 @@ def forward(reader: Reader, place: str, event: str) -> None:
     reader.ask("PUT", f"{V3}/rooms/{quote(place)}/send/m.room.message/1", content)
 
 
-@pytest.mark.parametrize("act", [write_something, react, forward])
+@pytest.mark.parametrize(
+    "act", [*(pytest.param(one, marks=pytest.mark.torture) for one in (write_something, react)), forward]
+)
 def test_a_room_that_somebody_uses_stays_as_it_is(
     opening: Opening, company: Company, anna: Reader, ben: Reader, act: Callable[[Reader, str, str], None]
 ) -> None:
