@@ -57,7 +57,7 @@ def command(directory: Path, plain: bool, quiet: bool) -> None:
                 codes.add(Exit.INTERRUPTED)
                 break
             plan = demo.write_plan(source)
-            click.echo(f"\n== {source.sandbox.title}: {items(len(source.accounts), 'account')} ==")
+            click.echo(f"\n== {source.sandbox.title}: {items(len(source.accounts) or 1, 'account')} ==")
             click.echo(f"   liberate migrate {plan}\n")
             report = _carry_out(plan, stop, style)
             page = plan.with_name("report.html")
@@ -87,6 +87,10 @@ def _carry_out(plan: Path, stop: Stop, style: Style) -> Report:
     return report
 
 
+_LOCAL = {"mail": ("maildir", "mail"), "file": ("folder", "files"), "chat": ("chat-archive", "chat")}
+"""Where each kind goes on this machine: the connector, and the folder of the demo."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     sandbox: Sandbox
@@ -109,7 +113,8 @@ class _Demo:
         from liberate import LiberateError  # noqa: PLC0415
         from liberate.sandbox import sandboxes  # noqa: PLC0415
 
-        found = list(sandboxes())
+        # A homeserver would take minutes for what a folder takes in seconds.
+        found = [one for one in sandboxes() if one.side == "source" or one.kinds != {"chat"}]
         for sandbox in sorted(found, key=lambda s: s.side, reverse=True):  # sources first
             if missing := sandbox.missing():
                 self._notes.append(f"Left out: {sandbox.title}. {missing}")
@@ -136,26 +141,26 @@ class _Demo:
         home.mkdir(parents=True, exist_ok=True)
         name = source.sandbox.name
         kind = next(iter(source.sandbox.kinds))
-        local = "maildir" if kind == "mail" else "folder"
-        where = "mail" if kind == "mail" else "files"
-        destinations: dict[str, Mapping[str, Setting]] = {
-            local: {"connector": local, "path": f"../{where}/{name}/{{account}}"}
-        }
+        local, where = _LOCAL[kind]
+        path = f"../{where}/{name}" + ("/{account}" if source.accounts else "")
+        destinations: dict[str, Mapping[str, Setting]] = {local: {"connector": local, "path": path}}
         destinations |= {to: running for to, (sandbox, running) in self._destinations.items() if kind in sandbox.kinds}
         lines = ["[job]", f'name = "{name}"', "", *connection_lines(name, source.connection)]
         for to, settings in destinations.items():
             lines += ["", *connection_lines(to, settings)]
         for to in destinations:
             lines += ["", "[[routes]]", f'from = "{name}"', f'to = "{to}"', f'kinds = ["{kind}"]']
-        lines += ["", "[people]", 'table = "people.csv"', ""]
+        if source.accounts:
+            lines += ["", "[people]", 'table = "people.csv"']
+            (home / "people.csv").write_text(people_csv(source.accounts), encoding="utf-8")
         plan = home / "liberate.toml"
-        plan.write_text("\n".join(lines), encoding="utf-8")
-        (home / "people.csv").write_text(people_csv(source.accounts), encoding="utf-8")
+        plan.write_text("\n".join([*lines, ""]), encoding="utf-8")
         return plan
 
     def whereabouts(self) -> list[str]:
         return [
             f"The mail stands in Maildirs under {self._folder / 'mail'}",
             f"The files stand in folders under {self._folder / 'files'}",
+            f"The chat stands in folders under {self._folder / 'chat'}; open an index.html there",
             *self._notes,
         ]

@@ -28,6 +28,7 @@ def _slack(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
     token.write_text(USER_TOKEN + "\n", encoding="utf-8")
     with FileServer() as files, SlackStandin(Shape(files=files.url)) as standin:
         files.files.update(standin.export.files)
+        files.tokens.add(USER_TOKEN)
         settings: dict[str, Setting] = {
             "connector": "slack",
             "token": {"file": str(token.absolute())},

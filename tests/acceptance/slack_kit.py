@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from command_kit import Commanded
@@ -21,6 +21,7 @@ from liberate_matrix import registration
 from liberate_matrix.sandbox import SERVER_NAME, Member, Synapse
 from liberate_slack.settings import SlackExportSettings
 from liberate_slack.source import SlackExportSource
+from liberate_slack.standin.api import USER_TOKEN, SlackStandin
 from liberate_slack.standin.export import Made, Shape, make_export
 from liberate_slack.standin.files_server import FileServer
 
@@ -32,9 +33,7 @@ _PLAN = """\
 [job]
 name = "solros"
 [connections.slack]
-connector = "slack-export"
-path = "export.zip"
-endpoint = "{files}"
+{slack}
 ca_file = "ca.pem"
 [connections.chat]
 connector = "matrix"
@@ -47,6 +46,15 @@ kinds = ["chat"]
 [people]
 table = "people.csv"
 """
+_EXPORT = """\
+connector = "slack-export"
+path = "export.zip"
+endpoint = "{files}\""""
+_APP = """\
+connector = "slack"
+token = {{ file = "token" }}
+endpoint = "{api}"
+files_endpoint = "{files}\""""
 _PEOPLE = ("anna", "bo", "cleo")
 """Who has an account at the homeserver; all others of the workspace have none."""
 
@@ -303,14 +311,26 @@ class Workspace(Commanded):
 
 
 @contextmanager
-def leaving(folder: Path, shape: Shape) -> Iterator[Workspace]:
-    """A workspace of that shape, a homeserver with nothing on it but three accounts, and a plan."""
+def leaving(folder: Path, shape: Shape, door: Literal["export", "app"] = "export") -> Iterator[Workspace]:
+    """A workspace of that shape, a homeserver with nothing on it but three accounts, and a plan.
+
+    The workspace's messages come by its export, or by an app that asks Slack's Web API; both say the same.
+    """
     registration.write(folder / "registration.yaml", SERVER_NAME)
-    with FileServer() as files, Synapse([folder / "registration.yaml"]) as synapse:
+    with ExitStack() as up:
+        files = up.enter_context(FileServer())
+        synapse = up.enter_context(Synapse([folder / "registration.yaml"]))
         made = make_export(folder / "export.zip", replace(shape, files=files.url))
         files.ca_file(folder / "ca.pem")
         files.files.update(made.files)
-        (folder / "liberate.toml").write_text(_PLAN.format(files=files.url, server=synapse.url))
+        slack = _EXPORT.format(files=files.url)
+        if door == "app":
+            api = up.enter_context(SlackStandin(replace(shape, files=files.url)))
+            files.tokens.add(USER_TOKEN)
+            (folder / "token").touch(0o600)
+            (folder / "token").write_text(USER_TOKEN)
+            slack = _APP.format(api=api.url, files=files.url)
+        (folder / "liberate.toml").write_text(_PLAN.format(slack=slack, server=synapse.url))
         users = json.loads(zipfile.ZipFile(folder / "export.zip").read("users.json"))
         address = {one["name"]: one.get("profile", {}).get("email") for one in users}
         people = {name: Colleague(synapse, synapse.member(name)) for name in _PEOPLE}

@@ -1,4 +1,4 @@
-"""A workspace leaves Slack for a Matrix homeserver, by its export: killed, resumed, with its ledger and without."""
+"""A workspace leaves Slack for Matrix, by its export or by an app: killed, resumed, with its ledger and without."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from liberate_matrix.sandbox import Synapse
@@ -24,15 +24,21 @@ WHO_SEES = {
     "cleo": {*PUBLIC, BOARD, GROUP},
 }
 SMALL = Shape(users=7, messages=43, quiet=4)  # cleo speaks in talks that are not hers
-SIZES = [
-    SMALL,
-    pytest.param(Shape(users=40, messages=625), marks=[pytest.mark.torture, pytest.mark.timeout(5400)]),
+FULL = Shape(users=40, messages=625)
+TORTURE = [pytest.mark.torture, pytest.mark.timeout(5400)]
+MOVES = [
+    pytest.param(SMALL, "export", id="small, by its export"),
+    pytest.param(SMALL, "app", id="small, by an app", marks=TORTURE),
+    pytest.param(FULL, "export", id="full, by its export", marks=TORTURE),
+    pytest.param(FULL, "app", id="full, by an app", marks=TORTURE),
 ]
 
 
-@pytest.mark.parametrize("shape", SIZES, ids=["small", "full"])
-def test_a_workspace_leaves_slack_whatever_dies_on_the_way(tmp_path: Path, shape: Shape) -> None:
-    with moving(tmp_path, shape) as here:
+@pytest.mark.parametrize(("shape", "door"), MOVES)
+def test_a_workspace_leaves_slack_whatever_dies_on_the_way(
+    tmp_path: Path, shape: Shape, door: Literal["export", "app"]
+) -> None:
+    with moving(tmp_path, shape, door) as here:
         total = sum(len(one) for one in here.said.messages.values())
         with here.command("check") as process:
             out, err = process.communicate(timeout=600)
@@ -130,11 +136,11 @@ def refused(colleague: Any, place: str) -> None:
 
 
 @contextmanager
-def moving(folder: Path, shape: Shape) -> Iterator[Workspace]:
+def moving(folder: Path, shape: Shape, door: Literal["export", "app"]) -> Iterator[Workspace]:
     if not Synapse.installed():
         why = "Synapse is not installed: scripts/synapse-venv"
         if os.environ.get("LIBERATE_REQUIRE_SYNAPSE"):
             pytest.fail(why)
         pytest.skip(why)
-    with leaving(folder, shape) as here:
+    with leaving(folder, shape, door) as here:
         yield here
