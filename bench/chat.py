@@ -50,6 +50,9 @@ class _Cast:
     def user(self, id_: str) -> str | None:
         return None
 
+    def picture(self, id_: str) -> bytes | None:
+        return None
+
 
 def chat(ground: Ground) -> Findings:
     """One room, then eight at the same time; the two programs take turns, into new rooms each time."""

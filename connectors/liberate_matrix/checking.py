@@ -49,6 +49,9 @@ class _Two:
     def user(self, id_: str) -> str | None:
         return None
 
+    def picture(self, id_: str) -> bytes | None:
+        return None
+
 
 class Checking:
     """What `check` does."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 
 from liberate.body import whole
 from liberate.chat import Author, ChatFacts, Message, Room
 from liberate.chat_proof import REACTIONS, expected, reactions_of
-from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot
-from liberate.errors import AccountError, ItemError
+from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot, Source
+from liberate.errors import AccountError, ItemError, LiberateError
 from liberate.job import SliceRun
 from liberate.ledger_rooms import MEMBER
 from liberate.ledger_rows import DONE, Claim, Pending, Row, State, key_of
@@ -23,6 +23,7 @@ from liberate.turn import Desk, Ends
 
 _REMEMBERED = 2_000  # receipts of messages and files that later ones may name
 _LONGEST = 64 << 20  # bytes of one message
+_LARGEST = 8 << 20  # bytes of a picture
 
 
 class ChatRun(SliceRun):
@@ -78,7 +79,7 @@ class ChatRun(SliceRun):
         if self._opened is None:
             room = self._source.room(self._claim.collection)
             with _about(room):
-                place = self._keeper.open_room(room, _Cast(self._source, self._directory))
+                place = self._keeper.open_room(room, _Cast(self._ends.source, self._source, self._directory))
             found = self._room.found or (self._room.place is None and self._holds(place))
             if place != self._room.place or (self._room.closed is not None and not found):
                 self._ledger.room_opened(self._claim, self._room, place, found=found)
@@ -221,10 +222,12 @@ class ChatRun(SliceRun):
 class _Cast:
     """Who is who: the source's word, and the people table's by address or id."""
 
-    def __init__(self, source: HasRooms, directory: Directory) -> None:
+    def __init__(self, pictures: Source, source: HasRooms, directory: Directory) -> None:
+        self._pictures = pictures
         self._source = source
         self._directory = directory
         self._known: dict[str, Author] = {}
+        self._missing: set[str] = set()  # pictures
 
     def author(self, id_: str) -> Author:
         found = self._known.get(id_)
@@ -238,6 +241,15 @@ class _Cast:
             if name and (user := self._directory.people.get(same_name(name))) is not None:
                 return user
         return None
+
+    def picture(self, id_: str) -> bytes | None:
+        found = None
+        if id_ not in self._missing:
+            with suppress(LiberateError):  # whatever it is, what was said does not wait for it
+                found = whole(self._pictures.read(Item(id_, Kind.FILE, "")), _LARGEST)
+        if found is None:
+            self._missing.add(id_)
+        return found
 
 
 @contextmanager

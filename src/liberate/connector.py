@@ -519,6 +519,10 @@ class Cast(Protocol):
         """What the people table calls them at the destination; None for whoever has no row there."""
         ...
 
+    def picture(self, id_: str) -> bytes | None:
+        """The bytes of a picture that an Author or a Workspace names; None for one that is not to be had now."""
+        ...
+
 
 @runtime_checkable
 class HasRooms(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,13 +15,13 @@ from core_kit import Bench
 
 import liberate
 from liberate.chat import MERGED, Emoji, Message, Reaction, Room, RoomKind
-from liberate.connector import CHANGED_THERE, Collection, Kind, Place, Receipt, Skipped, Slot
-from liberate.errors import ItemError
+from liberate.connector import CHANGED_THERE, Collection, Item, Kind, Place, Receipt, Skipped, Slot
+from liberate.errors import AccountError, ItemError, TransientError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
 from liberate.testing.memory import Store
 from liberate.testing.memory_chat import ChatShelf, ChatSource
-from liberate.testing.memory_rooms import ROOMS, RoomsDestination
+from liberate.testing.memory_rooms import PICTURES, ROOMS, RoomsDestination
 
 THUMB = Emoji("thumbsup", "\U0001f44d")
 
@@ -38,7 +38,8 @@ def said(store: Store, room: str = "r1") -> list[dict[str, Any]]:
 def workspace(shelf: ChatShelf) -> Collection:
     """A room with two people, a thread, a file and a reaction."""
     shelf.person("U1", "Anna", email="anna@solros.example")
-    shelf.person("U2", "Ben")
+    shelf.person("U2", "Ben", picture="picture:U2")
+    shelf.picture("picture:U2", b"Ben's face")
     room = shelf.room("r1", "general", topic="Bread", members=("U1", "U2"))
     first = shelf.say(room, "U1", "Who bakes?", pinned=True)
     shelf.say(room, "U2", "I do", thread=first.id, reactions=(Reaction(THUMB, ("U1", "U2")),))
@@ -85,10 +86,41 @@ def test_a_room_is_closed_when_all_is_there_and_not_again(bench: Bench) -> None:
     bench.run()
     closed = json.loads(bench.store.held(ROOMS)[0].body)
     pin = next(one.id for one in bench.store.held("room r1") if b"Who bakes" in one.body)
-    assert closed == {"topic": "Bread", "members": ["U1", "U2"], "pins": [pin]}
+    assert closed == {"topic": "Bread", "members": ["U1", "U2"], "pins": [pin], "bookmarks": []}
     before = bench.store.tally
     assert not bench.report().changed
     assert bench.store.tally == before
+
+
+def test_pictures_arrive_of_those_who_have_no_account(bench: Bench) -> None:
+    shelf = shelf_of(bench)
+    shelf.person("U1", "Anna", email="anna@solros.example", picture="picture:U1")
+    shelf.person("U2", "Ben", picture="picture:U2")
+    shelf.picture("picture:U1", b"Anna's face")
+    shelf.picture("picture:U2", b"Ben's face")
+    bench.run()
+    assert {one.id: one.body for one in bench.store.held(PICTURES)} == {"ghost of U2": b"Ben's face"}
+
+
+@pytest.mark.parametrize(
+    "failure", [ItemError("gone", "It is gone."), TransientError("reset"), AccountError("no", "No.", "Ask.")], ids=repr
+)
+def test_a_picture_that_cannot_be_read_stops_nothing_and_is_asked_for_once(bench: Bench, failure: Exception) -> None:
+    asked = []
+
+    class Faceless(ChatSource):
+        def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
+            if not item.id.startswith("picture:"):
+                return super().read(item, offset)
+            asked.append(item.id)
+            raise failure
+
+    shelf_of(bench).person("U2", "Ben", picture="picture:U2")
+    bench.source = Faceless
+    account = bench.run()
+    assert (account.state, account.moved, account.refusals) == ("done", 4, ())
+    assert asked == ["picture:U2"]
+    assert PICTURES not in bench.store.places()
 
 
 def test_a_room_that_became_another_is_closed_again(bench: Bench) -> None:

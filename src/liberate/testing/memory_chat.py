@@ -80,6 +80,10 @@ class ChatShelf(Shelf):
         """What an Author or Workspace calls its picture, or one of its emoji."""
         self._beside[id_] = body
 
+    def shown(self, id_: str) -> bytes | None:
+        """What `picture` was given under that id."""
+        return self._beside.get(id_)
+
     def body(self, item: Item) -> bytes:
         """See Shelf."""
         return self._beside[item.id] if item.id in self._beside else super().body(item)
@@ -141,3 +145,7 @@ class ShelfCast:
     def user(self, id_: str) -> str | None:
         """See Cast."""
         return self._users.get(id_)
+
+    def picture(self, id_: str) -> bytes | None:
+        """See Cast."""
+        return self._shelf.shown(id_)

@@ -31,6 +31,7 @@ from liberate.naming import Rules
 from liberate.testing.memory import CHUNK, Store, Stored, unwatched
 
 ROOMS = "\0rooms"  # what each room is, beside what was said in it
+PICTURES = "\0pictures"  # of those who spoke, by what they are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class RoomsDestination:
             "topic": room.topic,
             "members": room.members,
             "pins": [pinned[one].id for one in room.pins if one in pinned],
+            "bookmarks": [[one.title, one.url] for one in room.bookmarks],
         }
         self._store.make(ROOMS)
         self._do("before close room")
@@ -156,6 +158,7 @@ class RoomsDestination:
             there = self._by_key(slot.place, slot.key)
             return self._receipt(slot.place, there or self._keep(slot, data, self._version(slot), "file"))
         message = Message.load(data)
+        self._show(slot.place, message.author)
         files = tuple(slot.refs[one.id].id for one in message.files if one.id in slot.refs)
         root = slot.refs.get(message.thread)
         thread = root.id if root is not None else ("no root" if message.thread else "")
@@ -169,6 +172,19 @@ class RoomsDestination:
             self._store.change(("put", slot.place, replace(there, body=said.dump(), version="half")))
             self._do("after edit")
         return self._receipt(slot.place, self._react(slot, there, message.reactions))
+
+    def _show(self, place: Place, author: str) -> None:
+        """Give somebody without an account their picture, before they first speak."""
+        cast, called = self._casts[place], self.called(place, author)
+        picture = cast.author(author).picture
+        if cast.user(author) is not None or not picture or self._store.one(PICTURES, called) is not None:
+            return
+        data = cast.picture(picture)
+        if data is not None:
+            self._do("before picture")
+            self._store.make(PICTURES)
+            self._store.change(("put", PICTURES, Stored(called, data, Kind.FILE)))
+            self._do("after picture")
 
     def _keep(self, slot: Slot, data: bytes, version: str, what: str) -> Stored:
         self._do(f"before {what}")

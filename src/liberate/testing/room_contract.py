@@ -5,6 +5,7 @@ What is asserted on is what the destination recalls, and what `said` shows: the 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -65,6 +66,10 @@ Said: TypeAlias = Callable[[Place], Sequence[str]]
 START = datetime(2019, 5, 4, 3, 2, 1, 123456, UTC)
 _numbers = count()
 
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one dot, a PNG."""
 THUMB = Emoji("thumbsup", "\U0001f44d")
 PARTY = Emoji("partyparrot")
 
@@ -92,17 +97,24 @@ BLOCKS = {
 
 
 class People:
-    """A cast of four: the first two as `users` says, a person without an account, and a program."""
+    """A cast of four: the first two as `users` says, a person without an account, and a program.
+
+    All of them have pictures, of which only some are to be had.
+    """
 
     def __init__(self, users: Mapping[str, str]) -> None:
         self._users = users
 
     def author(self, id_: str) -> Author:
         kind: Any = {"B1": "program"}.get(id_, "person" if id_.startswith("U") else "stranger")
-        return Author(id_, {"U1": "Anna", "U2": "Ben", "U3": "Cleo"}.get(id_, id_), kind=kind)
+        name = {"U1": "Anna", "U2": "Ben", "U3": "Cleo"}.get(id_, id_)
+        return Author(id_, name, kind=kind, picture=f"picture:{id_}")
 
     def user(self, id_: str) -> str | None:
         return self._users.get(id_)
+
+    def picture(self, id_: str) -> bytes | None:
+        return DOT if id_ in ("picture:U1", "picture:U3") else None
 
 
 @dataclass(slots=True)
