@@ -169,10 +169,10 @@ class Client:
         body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         self.ask("POST", f"{_V3}/register", body, fine=("M_USER_IN_USE",))
 
-    def named(self, user: str) -> bool:
-        """Whether the account has a display name other than the one that Synapse gives, which is its localpart."""
-        told = self.get(f"{_V3}/profile/{q(user)}/displayname", fine=("M_NOT_FOUND",))
-        return told.body.get("displayname") not in (None, "", user[1:].partition(":")[0])
+    def profile(self, user: str) -> dict[str, Any]:
+        """What the account shows of itself: its `displayname` and `avatar_url`, if it has them."""
+        told = self.get(f"{_V3}/profile/{q(user)}", fine=("M_NOT_FOUND",))
+        return {} if told.code else dict(told.body)
 
     def give_device(self, user: str) -> None:
         """Make the account the device by which its requests are told apart; one that is there is fine.
@@ -181,9 +181,9 @@ class Client:
         """
         self.ask("PUT", f"{_V3}/devices/{DEVICE}", {"display_name": "Import"}, user=user)
 
-    def name(self, user: str, displayname: str) -> None:
-        """Give the account its display name."""
-        self.ask("PUT", f"{_V3}/profile/{q(user)}/displayname", {"displayname": displayname}, user=user)
+    def set_profile(self, user: str, what: str, value: str) -> None:
+        """Change what the account shows of itself."""
+        self.ask("PUT", f"{_V3}/profile/{q(user)}/{q(what)}", {what: value}, user=user)
 
     # Rooms ---------------------------------------------------------------------------------------
 

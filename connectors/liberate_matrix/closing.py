@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from liberate.chat import Room, RoomKind
-from liberate.connector import Receipt
 from liberate.errors import ItemError
 from liberate_matrix.client import Client
 from liberate_matrix.contents import RECORD, SOURCE
@@ -24,14 +22,17 @@ class Closing:
         self._rooms = rooms
         self._settings = settings
 
-    def close(self, opened: Opened, room: Room, pinned: Mapping[str, Receipt]) -> dict[str, ItemError]:
-        """Each step leaves alone what is done already. The members who cannot come in, and why."""
+    def close(self, opened: Opened, room: Room, pins: list[str], bookmarks: str) -> dict[str, ItemError]:
+        """Each step leaves alone what is done already. The members who cannot come in, and why.
+
+        `pins` and `bookmarks` are events, the latter "" where there are none.
+        """
         own, refused = self._bring_members(opened, room)
         members = {opened.names.user(one) for one in room.members}
         for user in sorted(opened.joined - members - {opened.owner}):
             if not self._people.ghost(user):
                 self._rooms.let_go(opened, user)
-        self._state(opened, room, [pinned[one].id for one in room.pins if one in pinned])
+        self._state(opened, room, pins, bookmarks)
         if opened.direct and opened.owner != self._client.bot:
             self._rooms.leave(opened, self._client.bot)
         if room.kind is RoomKind.DIRECT:
@@ -67,9 +68,11 @@ class Closing:
                 refused[author] = ItemError("member-refused", why, "See whether they are banned there; let them in.")
         return own, refused
 
-    def _state(self, opened: Opened, room: Room, pins: list[str]) -> None:
+    def _state(self, opened: Opened, room: Room, pins: list[str], bookmarks: str) -> None:
         before = self._client.state(opened.owner, opened.place, RECORD) or {}
         wish: dict[str, Any] = {**room_record(room), "pins": pins, "archived": room.archived}
+        if bookmarks := bookmarks or before.get("bookmarks", ""):
+            wish |= {"pins": [*pins, bookmarks], "bookmarks": bookmarks}
         for name, type_, member in (
             ("name", "m.room.name", "name"),
             ("topic", "m.room.topic", "topic"),

@@ -32,12 +32,14 @@ from liberate.connector import (
 from liberate.errors import ItemError
 from liberate.naming import Rules
 from liberate_matrix import recalling, refusals, searching
+from liberate_matrix.bookmarks import Bookmarks
 from liberate_matrix.checking import Checking
 from liberate_matrix.client import Client
 from liberate_matrix.closing import Closing
 from liberate_matrix.contents import key_of, puts, version_of
 from liberate_matrix.media import Media
 from liberate_matrix.people import People
+from liberate_matrix.pictures import Pictures
 from liberate_matrix.registration import read
 from liberate_matrix.removing import Removing
 from liberate_matrix.rooms import Opened, Rooms
@@ -66,13 +68,15 @@ class MatrixDestination:
 
     def __enter__(self) -> Self:
         self._client = client = Client(self._settings, self._registration, self._step)
-        self._people = People(client, self._settings.prefix)
+        self._pictures = Pictures(client)
+        self._people = People(client, self._settings.prefix, self._pictures)
         self._people.ready(client.bot)
         self._rooms = Rooms(client, self._people, self._settings)
         self._media = Media(client)
         self._closing = Closing(client, self._people, self._rooms, self._settings)
         self._removing = Removing(client, self._people, self._settings)
         self._saying = Saying(client, self._people, self._rooms, self._closing)
+        self._bookmarks = Bookmarks(client, self._people, self._rooms, self._saying)
         return self
 
     def __exit__(
@@ -97,7 +101,12 @@ class MatrixDestination:
 
     def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
         self._forget_search(place)
-        return self._closing.close(self._opened[place], room, pinned)
+        opened = self._opened[place]
+        if not opened.direct:
+            space = self._rooms.space(room.workspace)
+            self._pictures.adorn(space.id, space.owner, room.workspace, opened.cast)
+        bookmarks = self._bookmarks.stand(opened, room)
+        return self._closing.close(opened, room, [pinned[one].id for one in room.pins if one in pinned], bookmarks)
 
     # Finding -------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from liberate.errors import AccountError
 from liberate_matrix.client import Client
 from liberate_matrix.convert import clean
 from liberate_matrix.ids import localpart
+from liberate_matrix.pictures import Pictures
 
 _MOST_NAME = 250  # letters of a display name; Synapse takes 256
 
@@ -14,8 +15,9 @@ _MOST_NAME = 250  # letters of a display name; Synapse takes 256
 class People:
     """Accounts, made when they are first needed."""
 
-    def __init__(self, client: Client, prefix: str) -> None:
+    def __init__(self, client: Client, prefix: str, pictures: Pictures) -> None:
         self._client = client
+        self._pictures = pictures
         self._prefix = prefix
         self._ready: set[str] = set()
 
@@ -44,7 +46,7 @@ class People:
         return min(users, key=lambda user: (user in (owner, self._client.bot), self.ghost(user), user))
 
     def ready(self, user: str, cast: Cast | None = None, author: str = "") -> None:
-        """Make sure that the account is there, can be told apart and has its name, before it joins anything.
+        """Make sure that the account is there, can be told apart and has its name and picture, before it joins.
 
         Raises AccountError for one of the homeserver's own people who has none.
         """
@@ -54,11 +56,19 @@ class People:
         if ghost:
             self._client.register(user[1:].partition(":")[0])
         self._client.give_device(user)
-        if ghost and not self._client.named(user):
-            known = cast.author(author) if cast is not None else None
-            name = (known.name or known.full_name or author) if known else "Import"
-            self._client.name(user, clean(name)[:_MOST_NAME] or "?")
+        if ghost:
+            self._introduce(user, cast, author)
         self._ready.add(user)
+
+    def _introduce(self, user: str, cast: Cast | None, author: str) -> None:
+        """Give a ghost its name and its picture, once each."""
+        profile = self._client.profile(user)
+        known = cast.author(author) if cast is not None else None
+        if profile.get("displayname") in (None, "", user[1:].partition(":")[0]):  # Synapse's own choice is the latter
+            name = (known.name or known.full_name or author) if known else "Import"
+            self._client.set_profile(user, "displayname", clean(name)[:_MOST_NAME] or "?")
+        if known is not None and cast is not None and known.picture and not profile.get("avatar_url"):
+            self._pictures.face(user, known.picture, cast)
 
     def forget(self, user: str) -> None:
         """Look at the account anew before it is used again."""

@@ -20,14 +20,14 @@ def recall(client: Client, reader: str, receipt: Receipt) -> Recalled:
     """The message whose first event the receipt names. Raises ItemError("gone")."""
     events = dict(_events(client, reader, receipt.place, receipt.id))
     first = events[min(events, key=order)]
-    shown = [_shown(events[label]) for label in sorted(events, key=order) if label != "b"]
+    texts = [shown(events[label]) for label in sorted(events, key=order) if label != "b"]
     relation = first["content"].get("m.relates_to", {})
     annotations = client.relations(reader, receipt.place, receipt.id, "m.annotation")
     return Recalled(
         first["sender"],
         _EPOCH + timedelta(milliseconds=first["origin_server_ts"]),
-        "".join(text_of(content) for content in shown),
-        tuple(str(content["url"]) for content in shown if "url" in content),
+        "".join(text_of(content) for content in texts),
+        tuple(str(content["url"]) for content in texts if "url" in content),
         str(relation["event_id"]) if relation.get("rel_type") == "m.thread" else "",
         frozenset((one["content"]["m.relates_to"]["key"], one["sender"]) for one in annotations),
     )
@@ -37,7 +37,7 @@ def parts(client: Client, reader: str, room: str, first: str) -> dict[str, Part]
     """The events of a message by their labels, each with the version that it shows now."""
     out = {}
     for label, event in _events(client, reader, room, first):
-        mark = _shown(event).get(SOURCE, {})
+        mark = shown(event).get(SOURCE, {})
         out[label] = Part(event["event_id"], str(mark.get("version", "")), event["sender"])
     return out
 
@@ -49,7 +49,7 @@ def _events(client: Client, reader: str, room: str, first: str) -> Iterator[tupl
     if mark is None:
         raise refusals.gone()  # emptied, or none of ours
     yield mark["part"], event
-    left = int(_shown(event).get(SOURCE, mark).get("parts", 1)) - 1
+    left = int(shown(event).get(SOURCE, mark).get("parts", 1)) - 1
     if left <= 0 and int(mark.get("parts", 1)) <= 1:
         return
     seen = {mark["part"]}
@@ -67,7 +67,7 @@ def _events(client: Client, reader: str, room: str, first: str) -> Iterator[tupl
             return
 
 
-def _shown(event: Mapping[str, Any]) -> Mapping[str, Any]:
+def shown(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The event's content after the last edit by its own sender."""
     edit = event.get("unsigned", {}).get("m.relations", {}).get("m.replace")
     if isinstance(edit, Mapping) and edit.get("sender") == event["sender"]:

@@ -44,13 +44,13 @@ class Saying:
             if there is None:
                 relation = self._relation(opened, one.label, root, ids)
                 content = {**one.content, **({"m.relates_to": relation} if relation else {})}
-                id_ = self._send(opened, sender, "m.room.message", _txn(slot, one.label, version), content, ts)
+                id_ = self.send(opened, sender, "m.room.message", _txn(slot, one.label, version), content, ts)
             elif there.version == version:
                 id_ = there.id
             else:
                 id_ = there.id
                 changed = edit(one.content, id_) | {SOURCE: one.content[SOURCE]}
-                self._send(opened, there.sender, "m.room.message", _txn(slot, one.label, version), changed, ts)
+                self.send(opened, there.sender, "m.room.message", _txn(slot, one.label, version), changed, ts)
             standing.parts[one.label] = Part(id_, version, there.sender if there is not None else sender)
             if root and one.label != "b" and slot.replaces is None:
                 opened.tails[root] = id_
@@ -74,7 +74,7 @@ class Saying:
             sender = self._speaker(opened, one.author, ts)
             txn = _txn(slot, one.label, facts)
             content = reaction(one, of, key_of(slot.item))
-            self._send(opened, sender, "m.reaction", txn, content, ts, fine=("M_DUPLICATE_ANNOTATION",))
+            self.send(opened, sender, "m.reaction", txn, content, ts, fine=("M_DUPLICATE_ANNOTATION",))
 
     def take_back(self, opened: Opened, slot: Slot, of: str, unwanted: Sequence[Put]) -> None:
         """Take away these reactions; those that are away already, or were put there by people, stay as they are."""
@@ -116,7 +116,7 @@ class Saying:
                 SOURCE: {"v": FORM, "part": "root", "thread": clean(message.thread)},
             }
             txn = f"liberate{FORM}.root.{version_of(message.thread)}"
-            opened.stand_ins[message.thread] = self._send(opened, bot, "m.room.message", txn, content, ts)
+            opened.stand_ins[message.thread] = self.send(opened, bot, "m.room.message", txn, content, ts)
         return opened.stand_ins[message.thread]
 
     def _stand_ins(self, opened: Opened) -> dict[str, str]:
@@ -138,7 +138,7 @@ class Saying:
         self._rooms.join(opened, user, ts, to_speak=True)
         return user
 
-    def _send(
+    def send(
         self,
         opened: Opened,
         sender: str,
@@ -148,6 +148,7 @@ class Saying:
         ts: int,
         fine: tuple[str, ...] = (),
     ) -> str:
+        """Say something in the room, also where nobody may write until it is closed again; the event's id."""
         try:
             answer = self._client.send(sender, opened.place, type_, txn, content, ts, fine)
         except DeviceGone:

@@ -18,6 +18,7 @@ from liberate.chat import Author, Bookmark, ChatFacts, Message, Paragraph, Room,
 from liberate.connector import Item, Kind, Place, Receipt, Slot
 from liberate.ledger_rows import key_of
 from liberate.testing.destination_contract import Bytes, nobody
+from liberate.testing.room_contract import DOT
 
 V3 = "/_matrix/client/v3"
 _AGE = ("age", "unsigned", "user_id")
@@ -42,11 +43,13 @@ class Company:
         self.anna = synapse.member(f"anna{self.tag}")
         self.ben = synapse.member(f"ben{self.tag}")
         self._users = {"U1": self.anna.id, "U2": self.ben.id}
+        self.pictures = {f"picture:{one}": DOT for one in ("U1", "U3", "team")}  # by id; of B1's nothing is to be had
+        self.asked: list[str] = []  # ids of pictures
         self._authors = {
-            "U1": Author("U1", "anna", "Anna Example"),
+            "U1": Author("U1", "anna", "Anna Example", picture="picture:U1"),
             "U2": Author("U2", "ben"),
-            "U3": Author("U3", "cleo <3", former=True),
-            "B1": Author("B1", "deploy bot", kind="program"),
+            "U3": Author("U3", "cleo <3", former=True, picture="picture:U3"),
+            "B1": Author("B1", "deploy bot", kind="program", picture="picture:B1"),
         }
         self._count = 0
 
@@ -56,6 +59,10 @@ class Company:
 
     def user(self, id_: str) -> str | None:
         return self._users.get(id_)
+
+    def picture(self, id_: str) -> bytes | None:
+        self.asked.append(id_)
+        return self.pictures.get(id_)
 
     def ghost(self, author: str) -> str:
         return f"@slack_{self.workspace.id.lower()}_{author.lower()}:{self.synapse.server_name}"

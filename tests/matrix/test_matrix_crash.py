@@ -14,10 +14,10 @@ from liberate_matrix.sandbox import Synapse
 from liberate_matrix.settings import MatrixSettings
 from matrix_kit import Company, Reader
 
-from liberate.chat import File, Paragraph, Reaction, RoomKind, Text
+from liberate.chat import Bookmark, File, Paragraph, Reaction, RoomKind, Text
 from liberate.errors import TransientError
 from liberate.testing.crash import Countdown, Crash, Step, crash_at
-from liberate.testing.room_contract import THUMB, Job, file, item, say
+from liberate.testing.room_contract import DOT, THUMB, Job, file, item, say
 
 
 def conversation() -> list[Any]:
@@ -43,7 +43,11 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.company = Company(self.synapse)
+        emoji = (("dot", "emoji:dot"), ("gone", "emoji:gone"), ("point", "alias:dot"))
+        self.company.workspace = replace(self.company.workspace, picture="picture:team", emoji=emoji)
+        self.company.pictures["emoji:dot"] = DOT
         room = self.company.room(self.kind, pins=("m0000",), archived=True, members=("U1", "U2", "U3"))
+        room = replace(room, bookmarks=(Bookmark("Handbook", "https://example.test/handbook"),))
         # Equal names would make the addresses of later rooms differ from those of the first.
         self.job = Job(replace(room, name=self.company.tag if room.name else ""), self.company, conversation())
 
