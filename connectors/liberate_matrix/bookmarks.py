@@ -36,7 +36,7 @@ class Bookmarks:
             return ""
         version = version_of(repr(room.bookmarks))
         mark = {"v": FORM, "part": _PART, "version": version}
-        content = {**_content(room.bookmarks, opened.names), SOURCE: mark}
+        content = {**listed(room.bookmarks, opened.names), SOURCE: mark}
         noted = (self._client.state(opened.owner, opened.place, RECORD) or {}).get(_PART)
         there = str(noted) if noted else self._found(opened)
         if not there:
@@ -74,13 +74,13 @@ class Bookmarks:
         return int(time.time() * 1000)
 
 
-def _content(bookmarks: Sequence[Bookmark], names: Names) -> dict[str, object]:
+def listed(bookmarks: Sequence[Bookmark], names: Names) -> dict[str, object]:
     """The notice, with as many bookmarks as fit into one event."""
     count = len(bookmarks)
     while True:
         left = len(bookmarks) - count
-        listed = tuple((Paragraph((Link(one.url, one.title),)),) for one in bookmarks[:count])
-        blocks: list[Block] = [Paragraph((Text("Bookmarks of this room:"),)), Bullets(listed)]
+        entries = tuple((Paragraph((Link(one.url, one.title),)),) for one in bookmarks[:count])
+        blocks: list[Block] = [Paragraph((Text("Bookmarks of this room:"),)), Bullets(entries)]
         if left:
             blocks.append(Paragraph((Text(f"and {left} more, for which there is no room here."),)))
         content: dict[str, object] = {"msgtype": "m.notice", **words(blocks, names), "m.mentions": {}}

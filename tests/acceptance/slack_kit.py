@@ -24,9 +24,11 @@ from liberate_slack.source import SlackExportSource
 from liberate_slack.standin.api import USER_TOKEN, SlackStandin
 from liberate_slack.standin.export import Made, Shape, make_export
 from liberate_slack.standin.files_server import FileServer
+from liberate_slack.standin.workspace import Workspace as SlackWorkspace
 
 from liberate.chat import Author, Message, Room, plain, shown, told
 from liberate.connector import Account, Item, Kind
+from liberate.testing.room_contract import DOT
 
 V3 = "/_matrix/client/v3"
 _PLAN = """\
@@ -55,6 +57,8 @@ connector = "slack"
 token = {{ file = "token" }}
 endpoint = "{api}"
 files_endpoint = "{files}\""""
+_LISTED = "C0CHANNEL0"  # the room with bookmarks
+_SUN, _FACE = DOT, DOT + b"face"
 _PEOPLE = ("anna", "bo", "cleo")
 """Who has an account at the homeserver; all others of the workspace have none."""
 
@@ -201,7 +205,7 @@ class Colleague:
 
     def conversation(self, place: str) -> list[Seen]:
         """The room's messages in the order in which it shows them."""
-        events = self.events(place)
+        events = [one for one in self.events(place) if not _lists_bookmarks(one)]
         origins = {one["event_id"]: _source(one) for one in events if one["type"] == "m.room.message"}
         assert len(origins) == len({(one["id"], one["part"]) for one in origins.values()}), "something is there twice"
         together: dict[str, list[dict[str, Any]]] = {}
@@ -277,6 +281,10 @@ def _source(event: dict[str, Any]) -> dict[str, Any]:
     return source
 
 
+def _lists_bookmarks(event: dict[str, Any]) -> bool:
+    return bool(event["content"].get("org.liberate.source", {}).get("part") == "bookmarks")
+
+
 # The move -----------------------------------------------------------------------------------------
 
 
@@ -288,6 +296,7 @@ class Workspace(Commanded):
     said: Said
     people: dict[str, Colleague]
     files: FileServer
+    looks: bool  # whether the door tells how people and the workspace look, and of bookmarks
 
     def place(self, room: str) -> str:
         return self.people["anna"].room(self.said.rooms[room].workspace.id, room)
@@ -302,6 +311,25 @@ class Workspace(Commanded):
                 assert now == was
         for name, colleague in self.people.items():
             assert colleague.unread() == {}, name
+        if self.looks:
+            self._looks()
+
+    def _looks(self) -> None:
+        """Ghosts have their faces, the space has the workspace's picture and emoji, and a room its bookmarks."""
+        anna, place = self.people["anna"], self.place(_LISTED)
+        events = [one for id_ in self.said.rooms for one in anna.events(self.place(id_))]
+        ghosts = {one["sender"] for one in events if "_u0member" in one["sender"] and one["type"] == "m.room.message"}
+        assert ghosts
+        for one in ghosts:
+            assert anna.bytes_of(anna.ask(f"{V3}/profile/{quote(one)}")["avatar_url"]) == _FACE
+        (space,) = {one["state_key"] for one in anna.events(place) if one["type"] == "m.space.parent"}
+        assert anna.bytes_of(anna.state(space, "m.room.avatar")["url"]) == _SUN
+        for type_ in ("m.room.image_pack", "im.ponies.room_emotes"):
+            images = anna.state(space, type_, "liberate")["images"]
+            assert {code: anna.bytes_of(one["url"]) for code, one in images.items()} == {"sol": _SUN, "solros": _SUN}
+        (notice,) = [one for one in events if _lists_bookmarks(one)]
+        assert notice["content"]["body"] == "Bookmarks of this room:\n• Handbook (https://solros.example/handbook)"
+        assert anna.state(place, "m.room.pinned_events")["pinned"][-1] == notice["event_id"]
 
     def fingerprint(self) -> str:
         """Every event of every room, its id included: what must not change when nothing is new."""
@@ -326,6 +354,7 @@ def leaving(folder: Path, shape: Shape, door: Literal["export", "app"] = "export
         slack = _EXPORT.format(files=files.url)
         if door == "app":
             api = up.enter_context(SlackStandin(replace(shape, files=files.url)))
+            _decorate(api.workspace, files)
             files.tokens.add(USER_TOKEN)
             (folder / "token").touch(0o600)
             (folder / "token").write_text(USER_TOKEN)
@@ -338,4 +367,14 @@ def leaving(folder: Path, shape: Shape, door: Literal["export", "app"] = "export
         (folder / "people.csv").write_text("\n".join(["source,destination,kind", *rows]) + "\n")
         settings = SlackExportSettings(path=str(folder / "export.zip"), endpoint=files.url, ca_file=folder / "ca.pem")
         said = Said.of(made, settings, {address[name]: name for name in people})
-        yield Workspace(folder, {}, synapse, said, people, files)
+        yield Workspace(folder, {}, synapse, said, people, files, door == "app")
+
+
+def _decorate(slack: SlackWorkspace, files: FileServer) -> None:
+    """Give the workspace what its export does not have."""
+    files.public |= {"/sun.png": _SUN, "/face.png": _FACE}
+    slack.icon = {"image_original": f"{files.url}/sun.png"}
+    slack.emoji = {"solros": f"{files.url}/sun.png", "sol": "alias:solros", "gone": f"{files.url}/gone.png"}
+    slack.bookmarks[_LISTED] = [{"title": "Handbook", "type": "link", "link": "https://solros.example/handbook"}]
+    for user in slack.users.values():
+        user["profile"]["image_512"] = f"{files.url}/face.png"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from liberate_matrix.contents import key_of
 from liberate_matrix.destination import MatrixDestination
+from liberate_matrix.pictures import PACKS
 from liberate_matrix.sandbox import Synapse
 from liberate_matrix.settings import MatrixSettings
 from matrix_kit import Company, Reader
@@ -66,20 +68,31 @@ class Trial:
         state = [
             [one["type"], one["state_key"], one["content"]]
             for one in events
-            if one["type"] not in ("m.room.create", "m.space.parent") and "state_key" in one
+            if one["type"] != "m.room.create" and "state_key" in one
         ]
         last = {(type_, key): content for type_, key, content in state}
-        told = json.dumps([out, sorted(map(json.dumps, last.items()))], sort_keys=True)
+        lines = sorted(json.dumps(one) for one in last.items() if one[0][0] != "m.space.parent")
+        told = json.dumps([out, lines, self.looks(anna, last)], sort_keys=True)
         for old, new in [
             *names.items(),
             *((key_of(one), one.id) for one, _ in self.job.bodies),
             *((receipt.id, id_) for id_, receipt in self.job.receipts.items() if receipt.id.startswith("mxc:")),
+            *((mxc, "picture") for mxc in set(re.findall(r"mxc://[^/\"]+/[^/\"\\]+", told))),
             (self.company.tag.upper(), "TAG"),
             (self.company.tag, "TAG"),
         ]:
             told = told.replace(old, new)
-        space = json.loads(told)[1]
-        return json.loads(told)[0], [one for one in space if "m.room.join_rules" not in one]
+        said, state, looks = json.loads(told)
+        return said, [one for one in state if "m.room.join_rules" not in one], looks
+
+    def looks(self, anna: Reader, state: dict[tuple[str, str], Any]) -> Any:
+        """What the space shows of itself, and whose picture is which: the same address is the same picture."""
+        out: dict[str, Any] = {"U3": state["m.room.member", self.company.ghost("U3")].get("avatar_url")}
+        for type_, space in state:
+            if type_ == "m.space.parent":
+                out |= {"avatar": anna.state(space, "m.room.avatar"), "emoji": anna.state(space, PACKS[0], "liberate")}
+        addresses = [out["U3"], *(one["url"] for one in out.get("emoji", {}).get("images", {}).values())]
+        return [out, [addresses.index(one) for one in addresses]]
 
     def check(self, wanted: Any, told: str) -> None:
         assert self.contents() == wanted, told
@@ -113,7 +126,9 @@ def test_a_writer_that_dies_at_any_request_is_set_right_by_the_next_run(
     clean.check(wanted, "after a second run")
     assert {"after PUT send", "after POST create", "after PUT upload", "after POST createRoom"} <= set(steps)
     changing = [number for number, what in enumerate(steps) if what.startswith("after ")]
-    for number in changing[::every]:
+    emoji = [number for number in changing if PACKS[0] in steps[number]]
+    bookmarks = [number for number in changing if steps[number] == "after PUT send"][-1]
+    for number in sorted({*changing[::every], *emoji, bookmarks}):
         trial = Trial(synapse, settings, kind)
         told = f"after a crash at step {number} ({steps[number]})"
         with pytest.raises(Crash):

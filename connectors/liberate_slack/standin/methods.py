@@ -86,9 +86,8 @@ class Methods:
 
     def _team(self, token: Token, form: Form) -> Answer:
         _scope(token, "team:read")
-        icon = {"image_34": "https://avatars.slack-edge.com/t.png", "image_default": True}
         return {"team": {"id": TEAM, "name": "Solros", "domain": "solros", "email_domain": "", "url": self._url,
-                         "icon": icon}}  # fmt: skip
+                         "icon": self.workspace.icon}}  # fmt: skip
 
     def _users(self, token: Token, form: Form) -> Answer:
         _scope(token, "users:read")

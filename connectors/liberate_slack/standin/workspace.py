@@ -37,6 +37,7 @@ class Workspace:
         self.said: dict[str, dict[str, Message]] = {}  # by conversation and `ts`
         self.order: dict[str, list[str]] = {}  # the `ts` of each conversation, oldest first
         self.emoji: dict[str, str] = {}
+        self.icon: dict[str, Any] = {"image_34": "https://avatars.slack-edge.com/t.png", "image_default": True}
         self.pins: dict[str, dict[str, int]] = {}  # by conversation: `ts` and when it was pinned
         self.bookmarks: dict[str, list[dict[str, Any]]] = {}
         self.files: dict[str, dict[str, Any]] = {}
