@@ -11,9 +11,9 @@ from subprocess import Popen
 from typing import Any, Literal
 
 import pytest
+from leaving_slack_kit import V3, Workspace, leaving
 from liberate_matrix.sandbox import Synapse
 from liberate_slack.standin.export import Shape
-from slack_kit import V3, Workspace, leaving
 
 PUBLIC = ("C0CHANNEL0", "C0CHANNEL1", "C0CHANNEL2")
 BOARD, GROUP, DIRECT, MYSELF, ERASED = "G0BOARD00", "G0MPIM000", "D0DIRECT0", "D0MYSELF0", "D0ERASED0"

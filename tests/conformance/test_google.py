@@ -100,11 +100,11 @@ class TestDriveSource(SourceContract):
 
     @pytest.fixture
     def big(self, standin: GoogleStandin, settings: GoogleSettings) -> tuple[OpenSource, int]:
-        for number in range(5_000):
+        for number in range(2_500):
             standin.drive.add_file(ANNA, f"file {number}", b"")
         assert google.source is not None
         opened = google.source
-        return lambda: opened(settings, Account(ANNA, kinds=FILES)), 5_000
+        return lambda: opened(settings, Account(ANNA, kinds=FILES)), 2_500
 
     @pytest.fixture
     def refused(self, standin: GoogleStandin, tmp_path: Path) -> tuple[OpenSource, tuple[str, ...]]:

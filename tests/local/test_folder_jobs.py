@@ -211,7 +211,7 @@ def in_pieces() -> Connector:
     return replace(folder, destination=opened)
 
 
-@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.torture)])
 def test_a_job_that_dies_at_any_step_is_set_right(
     tmp_path: Path, in_pieces: Connector, monkeypatch: pytest.MonkeyPatch, runs: int
 ) -> None:

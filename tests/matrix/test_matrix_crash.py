@@ -106,8 +106,8 @@ class Trial:
 @pytest.mark.parametrize(
     ("kind", "every"),
     [
-        (RoomKind.PUBLIC, 31),
-        (RoomKind.DIRECT, 61),
+        (RoomKind.PUBLIC, 61),
+        (RoomKind.DIRECT, 121),
         pytest.param(RoomKind.PUBLIC, 1, marks=pytest.mark.torture),
         pytest.param(RoomKind.DIRECT, 1, marks=pytest.mark.torture),
     ],

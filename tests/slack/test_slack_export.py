@@ -27,7 +27,7 @@ from slack_kit import (
     zipped,
 )
 
-from liberate.chat import Message, RoomKind, plain
+from liberate.chat import MERGED, Message, RoomKind, plain
 from liberate.connector import Item, Kind
 from liberate.errors import ItemError
 
@@ -199,12 +199,14 @@ def test_messages_come_oldest_first_whatever_day_they_were_filed_under(tmp_path:
 
 
 def test_one_message_twice_is_one_and_two_of_one_time_are_two(tmp_path: Path) -> None:
-    again = said(reactions=[{"name": "eyes", "users": [ANNA], "count": 1}])
-    path = zipped(tmp_path / "e.zip", {"general/2026-02-24.json": [said(), again], DAY: [said(), said(text="other")]})
+    eyes = said(reactions=[{"name": "eyes", "users": [ANNA], "count": 1}])
+    path = zipped(tmp_path / "e.zip", {"general/2026-02-24.json": [said(), eyes], DAY: [said(), said(text="other")]})
     listed = listing(path)
     assert ts_of(listed) == [TS, f"{TS}~2"]
     assert texts(path) == ["hello", "other"]
     assert [one.id for one in messages(path)] == [f"{ROOM}/{TS}", f"{ROOM}/{TS}~2"]
+    again = [(one.id, one.code) for one in skipped(listed)]
+    assert again == [(f"{ROOM}/{TS}!said-twice", MERGED), (f"{ROOM}/{TS}!said-twice~2", MERGED)]
 
 
 def test_a_reply_that_was_shown_to_the_room_comes_once_and_says_so(tmp_path: Path) -> None:
