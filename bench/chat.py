@@ -32,7 +32,8 @@ ROOMS = 8
 MESSAGES = 400  # in one room; each of several has its share
 _BEGIN = datetime(2019, 5, 4, tzinfo=UTC)
 _WORDS = "seed order harvest Tuesday the greenhouse members vote minutes budget " * 2
-_SHARE = 0.7  # of the bare loop's pace that shall be left
+_SHARE = 0.95  # of the bare loop's pace that shall be left
+_TIMES = 2.0  # one room's pace, with eight, where the homeserver allows it: as far as the bare loop gets there
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ def findings(count: int, paces: dict[int, Sequence[Pace]]) -> Findings:
         what = "one room" if rooms == 1 else f"{rooms} rooms at the same time"
         rows.append((what, figure(ours), figure(bare), figure(ratio)))
         targets.append(at_least(f"chat: {what}, share of the bare loop's pace", ratio, _SHARE, ""))
+    one, many = (statistics.median(turn.liberate for turn in paces[rooms]) for rooms in (1, ROOMS))
+    allowed = statistics.median(turn.bare for turn in paces[ROOMS]) / statistics.median(turn.bare for turn in paces[1])
+    targets.append(at_least(f"chat: {ROOMS} rooms beside one", many / one, min(_TIMES, allowed), " x"))
     note = (
         f"{count:,} messages of one line, by two authors, into new rooms of a Synapse on SQLite on this machine, which "
         "needs most of the time itself. The bare loop sends the same requests over one connection for each room, and "
