@@ -75,7 +75,7 @@ class MailListing:
                     self._at.pop(folder.id, None)
                     yield from self._by_position(folder)
                     return
-                if answer.status == 404 and not paging.expired(answer) and (at is None or answer.code in _NO_FOLDER):
+                if answer.code in _NO_FOLDER:
                     self._at.pop(folder.id, None)  # deleted since the tree was read; it is told when it is elsewhere
                     return
                 if at is None and answer.status == 400 and self._expand:
@@ -84,6 +84,8 @@ class MailListing:
                     continue
                 restarts += 1
                 if at is None or restarts > _RESTARTS:
+                    if answer.status == 410 or answer.code in paging.EXPIRED:
+                        raise TransientError(f"Microsoft's listing for {self._client.who} does not come to its end.")
                     raise self._client.told(answer)
                 at = None
                 self._at.pop(folder.id, None)
