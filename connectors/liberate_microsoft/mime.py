@@ -25,9 +25,9 @@ def read(client: Client, whose: str, key: str) -> Iterator[bytes]:
     refused: Failure | None = None
     empty = True
     with client.opened(path, pace.REQUEST) as response:
-        if response.status_code == 200:
+        if response.status_code < 400:
             kind = str(response.headers.get("Content-Type") or "").lower()
-            if kind.startswith(_NOT_MIME):
+            if response.status_code != 200 or kind.startswith(_NOT_MIME):
                 raise TransientError(f"Something else than Exchange answered for {client.who}.")
             for piece in _pieces(client, response):
                 empty = False
