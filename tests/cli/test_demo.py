@@ -31,7 +31,8 @@ def letters(folder: Path) -> dict[str, int]:
     found = {}
     for root in sorted((folder / "here/mail").glob("*/*")):
         box = mailbox.Maildir(root, create=False)
-        found[f"{root.parent.name}/{root.name}"] = len(box) + sum(len(box.get_folder(name)) for name in box.list_folders())
+        below = sum(len(box.get_folder(name)) for name in box.list_folders())
+        found[f"{root.parent.name}/{root.name}"] = len(box) + below
         box.close()
     return found
 
