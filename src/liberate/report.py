@@ -114,7 +114,7 @@ class AccountReport:
     copies: int  # further places of items that moved
     waiting: int  # still to be moved
     bytes: int  # of the items that moved
-    verified: int  # read back by `verify`; the next five add up to it
+    verified: int  # read back by `verify`; the next five and `rewritten` add up to it
     identical: int
     line_ends: int  # identical but for line ends
     altered: int  # the destination changed what it could not store
@@ -132,6 +132,8 @@ class AccountReport:
     only_there: int | None = None  # at the destination and not from us, as `verify` saw it; None: it did not look
     files: bool = False  # the account's items are files
     rooms: tuple[RoomReceipt, ...] = ()  # of chat, as of the last run that ended
+    rewritten: int = 0  # events and contacts that the destination writes in its own way, and that say the same
+    losses: tuple[Count, ...] = ()  # what events and contacts that moved have lost, by kind; an item may be in several
 
     @property
     def label(self) -> str:
