@@ -254,7 +254,7 @@ def test_a_check_says_what_will_stay_behind(
     mailbox.add_folder("Empty", hidden=True)
     found = remarks(settings)
     assert [one.code for one in found] == ["archive-mailbox", "hidden-folders"]
-    assert "1 folders" in found[1].why
+    assert "(folders: 1, items in them: 1)" in found[1].why
     assert not any(one.stops for one in found)
     standin.entra.roles -= {"MailboxSettings.Read"}
     standin.entra.end_tokens()
