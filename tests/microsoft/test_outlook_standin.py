@@ -112,6 +112,7 @@ def test_a_delta_pages_and_then_tells_a_move_as_removed_here_and_new_there(get: 
     mailbox.delete(letters[5])
     key = [mailbox.id_of(one, immutable=True) for one in letters]
     changes, _ = follow(here)
+    assert "flag" not in changes[1], "of a message that was only read, no more is told than that"
     assert [(one["id"], one.get("isRead"), one.get("@removed")) for one in changes] == [
         (key[3], None, {"reason": "deleted"}),
         (key[4], True, None),
