@@ -43,7 +43,6 @@ class ObjectRun(SliceRun):
         self._card_version: str | None = None
         self._replaced: list[Row] = []
         self._seen: set[bytes] = set()  # keys that this listing named
-        self._were_gone = self._ledger.gone_keys(claim)
 
     # The destination -----------------------------------------------------------------------------
 
@@ -118,33 +117,9 @@ class ObjectRun(SliceRun):
 
     def _take(self, entries: Sequence[Item | Gone | Skipped], cursor: Any) -> None:
         account, collection = str(self._claim.account), self._claim.collection.id
-        back = []
-        for entry in entries:
-            key = key_of(account, collection, entry.id)
-            if not isinstance(entry, Gone):
-                self._seen.add(bytes.fromhex(key))
-                if key in self._were_gone:
-                    back.append(key)
-        if back:
-            self._ledger.listed(self._claim, (), back=back)
-            self._were_gone -= set(back)
+        keys = (key_of(account, collection, entry.id) for entry in entries if not isinstance(entry, Gone))
+        self._seen.update(bytes.fromhex(key) for key in keys)
         super()._take(entries, cursor)
-        if back and not self._stopping():
-            self._bring_back(entries, set(back))
-
-    def _bring_back(self, entries: Sequence[Item | Gone | Skipped], keys: set[str]) -> None:
-        """Move again what was gone before it could move, or was taken away with the source, and is there now."""
-        account, collection = str(self._claim.account), self._claim.collection.id
-        rows = self._ledger.originals(list(keys))
-        again: list[Row] = []
-        for entry in entries:
-            row = rows.get(key_of(account, collection, entry.id))
-            if isinstance(entry, Item) and row is not None and row.state is State.SKIPPED and row.receipt is None:
-                self._reconsider(row.key, entry, [], again)
-        if again:
-            self._ledger.listed(self._claim, (), again=again)
-            self.relisted = True
-            self._send(again)
 
     def _add(self, key: str, item: Item, rows: list[Row]) -> None:
         rows.append(Row(key, item, "", State.LISTED, self._shelf.number))
