@@ -340,7 +340,8 @@ class Dovecot:
 
     def _sieve_config(self) -> str:
         return (
-            f"service managesieve-login {{\n  chroot =\n  inet_listener sieve {{\n    port = {self.sieve_port}\n  }}\n}}\n"
+            "service managesieve-login {\n  chroot =\n"
+            f"  inet_listener sieve {{\n    port = {self.sieve_port}\n  }}\n}}\n"
             f"service lmtp {{\n  inet_listener lmtp {{\n    address = {_LOOPBACK}\n    port = {self.lmtp_port}\n  }}\n"
             "  client_limit = 1\n}\n"
             "protocol lmtp {\n  mail_plugins = sieve\n  postmaster_address = postmaster@example.coop\n}\n"

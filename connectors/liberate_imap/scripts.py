@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from liberate.connector import Account, Installed, Standing, script_digest
-from liberate_imap.managesieve import ManageSieve
+from liberate.errors import TransientError
+from liberate_imap.managesieve import ManageSieve, NotOffered
 from liberate_imap.settings import ImapSettings
 
 NAME = "liberate"
+# Pigeonhole lists no script that somebody put onto the server as a plain file (~/.dovecot.sieve), though it acts on
+# mail; whoever activates another one finds it under this name (seen with 0.5.19).
+_DISPLACED = "dovecot.orig"
 
 
 def install(
     settings: ImapSettings, account: Account, script: str, before: Standing, step: Callable[[str], None]
 ) -> Installed:
     """See TakesFilters.install."""
+    try:
+        return _install(settings, account, script, before, step)
+    except NotOffered as error:
+        raise TransientError(f"{error.where} does not answer any more.") from error
+
+
+def _install(
+    settings: ImapSettings, account: Account, script: str, before: Standing, step: Callable[[str], None]
+) -> Installed:
     with ManageSieve(settings, account) as line:
         there = line.scripts()
         digest = script_digest(script)
@@ -41,4 +54,7 @@ def install(
             step("before activate")
             line.activate(NAME)
             step("after activate")
+            if _DISPLACED in line.scripts() and _DISPLACED not in there:
+                line.activate(_DISPLACED)
+                return Installed("beside", _DISPLACED)
         return Installed("active")
