@@ -135,7 +135,10 @@ class ManageSieve:
         line.settimeout(settings.timeout)
         if settings.real_sieve_security == "tls":
             self._encrypt()
-        self._said = self._capabilities(self._reply())
+        try:
+            self._said = self._capabilities(self._reply())
+        except TransientError as error:
+            raise NotOffered(self._where) from error
         if settings.real_sieve_security == "starttls":
             if "STARTTLS" not in self._said:
                 # Without it a login would go over the network readable: never go on.

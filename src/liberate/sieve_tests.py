@@ -26,6 +26,8 @@ _MORE_HEADERS: dict[Where, tuple[str, ...]] = {
     Where.LIST: ("list-id", "list-post", "list-unsubscribe", "mailing-list", "x-mailing-list"),
 }
 """Where the service may find a text as well."""
+_ADDRESSES = frozenset({Where.FROM, Where.TO, Where.CC, Where.DIRECT})
+_SINGLE = frozenset({*_ADDRESSES, Where.SUBJECT, Where.LIST, Where.HEADER})
 
 # What stands beside a word. No letters beyond ASCII are among them, nor "_", "-" and "'", which may be parts of a word:
 # the test then matches rather less.
@@ -144,6 +146,11 @@ class Conditions:
             raise Cannot(_unspeakable())
         exact = test.text.isascii() and not test.partial
         headers = (_header(test),) if test.where is Where.HEADER else _HEADERS.get(test.where, ())
+        whole = test.how in (How.ADDRESS, How.DOMAIN)
+        if (whole and test.where not in _ADDRESSES) or (test.how is How.BEGINS and test.where not in _SINGLE):
+            raise Cannot(
+                Gap("illegal-test", "It looks for something where no mail server looks.", "Set it up by hand.")
+            )
         match test.how:
             case How.ADDRESS:
                 return f"address :is {listed(headers)} {quoted(test.text)}", exact
