@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from liberate_microsoft.standin import deltas, shapes
+from liberate_microsoft.standin import deltas, rules, shapes
 from liberate_microsoft.standin.entra import Grant
 from liberate_microsoft.standin.errors import ApiError, forbidden, not_found
 from liberate_microsoft.standin.faults import Call
@@ -61,6 +61,8 @@ class Graph:
                 raise ApiError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
             steps = ["users", grant.user, *steps[1:]]
         match steps:
+            case ["users", who, *rest] if rules.is_rules(rest):
+                return rules.Rules(self._standin).answer(who, rest, call, grant)
             case ["users", who]:
                 return self._user(who, grant)
             case ["users", who, "drive", *rest]:

@@ -20,6 +20,7 @@ from liberate_microsoft.standin.errors import ApiError, unauthenticated
 from liberate_microsoft.standin.faults import Call, Fault
 from liberate_microsoft.standin.quota import Quota
 from liberate_microsoft.standin.reply import Broken, Reply, refusal, request_ids
+from liberate_microsoft.standin.rules import RuleBox
 from liberate_microsoft.standin.tree import Blob, Drive, Node
 from liberate_microsoft.standin.wire import Connection
 
@@ -78,6 +79,7 @@ class GraphStandin(Served):
         self.people: dict[str, Member] = {}
         self.sites: dict[str, Site] = {}
         self.drives: dict[str, Drive] = {}
+        self.rules: dict[str, RuleBox] = {}
         self.host = f"{tenant.partition('.')[0]}.sharepoint.example"
         self._check = check
         self._graph = routes.Graph(self)
@@ -121,6 +123,10 @@ class GraphStandin(Served):
         if drive:
             self.drives[made.id] = made
         return made
+
+    def rule_box(self, address: str) -> RuleBox:
+        """What that person's mailbox does by itself: nothing, until somebody fills it."""
+        return self.rules.setdefault(address.lower(), RuleBox(address.lower()))
 
     def person(self, who: str) -> Member | None:
         """The person of that address or id."""
