@@ -122,7 +122,7 @@ class _Search:
 def _words(text: str, where: Where) -> Test:
     """A word, or words that stand together: an address or a domain where such is looked for."""
     text = " ".join(text.strip().strip(",;").split())
-    if not text:
+    if not text or (text.removesuffix(":").lower() in (_KNOWN | _FIELDS.keys()) and text.endswith(":")):
         raise Unsaid(_unclear())
     if where in (Where.FROM, Where.TO, Where.CC):
         whole = text.removeprefix("*")  # *@example.org is how people write a domain
