@@ -15,6 +15,7 @@ import click
 from liberate import registry
 from liberate.events import Event
 from liberate.people import COLUMNS
+from liberate.pim import LOSSES
 from liberate.plan import ConnectionTable, JobTable, PeopleTable, RouteTable
 from liberate.report_json import SCHEMA
 from liberate_cli.describe import Setting, described, settings_of
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
         "cli.md": _cli,
         "connectors.md": _connectors,
         "exit-codes.md": _exit_codes,
+        "fidelity.md": _fidelity,
         "plan.md": _plan,
         "report.md": _report,
     }
@@ -100,6 +102,23 @@ def _exit_codes() -> Iterator[str]:
     yield "Of several that would fit, the first of 130, 5, 3, 4, 1 is given: what should be looked at first."
     yield "`liberate status` and `liberate report` end with 0 when they could tell what they were asked;"
     yield "`liberate status --exit-code` ends with the job's own."
+
+
+def _fidelity() -> Iterator[str]:
+    yield "# What becomes of each field"
+    yield ""
+    yield "Events, contacts and filters have fields that the standards have no place for. Here is each field of each"
+    yield "service: kept as it is, changed, or lost, and why. What an account has lost is counted in its report."
+    for name in registry.names():
+        tables = registry.connector(name).fidelity
+        for heading, fates in tables().items() if tables is not None else ():
+            yield from ("", f"## {heading}", "")
+            yield from _table(
+                ("field", "becomes", "", "why"),
+                [(f"`{one.field}`", _text(one.becomes), one.verdict, _text(one.why)) for one in fates],
+            )
+    yield from ("", "## What the report counts as lost", "")
+    yield from _table(("code", "meaning"), [(f"`{code}`", _text(why)) for code, why in LOSSES.items()])
 
 
 def _plan() -> Iterator[str]:

@@ -15,6 +15,7 @@ from liberate.connector import Evidence, Kind
 from liberate.ledger import Ledger
 from liberate.ledger_rows import DONE, State
 from liberate.ledger_schema import accounts, items, places, runs, shares, slices
+from liberate.pim import LOSSES, ObjectFacts
 from liberate.report import (
     AccountReport,
     Count,
@@ -112,6 +113,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         verified=tally.tiers.total(),
         identical=tally.tiers["identical"],
         line_ends=tally.tiers["line-ends"],
+        rewritten=tally.tiers["rewritten"],
         altered=tally.tiers["altered"],
         different=tally.tiers["different"],
         missing=tally.tiers["missing"],
@@ -126,6 +128,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         shares=_shares(db, row.id),
         only_there=row.only_there,
         filters=filters_report(row.filters),
+        losses=_losses(db, own & there),
         rooms=tuple(RoomReceipt(**room) for room in json.loads(row.rooms or "[]")),
         files=db.scalar(sa.select(items.c.id).where(own, items.c.kind == Kind.FILE).limit(1)) is not None,
     )
@@ -148,6 +151,20 @@ def _counts(db: sa.Connection, which: sa.ColumnElement[bool], state: State) -> t
         .order_by(sa.desc("items"), items.c.code)
     )
     return tuple(Count(code or "", why or "", todo or "", count) for code, why, todo, count in db.execute(query))
+
+
+def _losses(db: sa.Connection, which: sa.ColumnElement[bool]) -> tuple[Count, ...]:
+    """What the account's events and contacts lost on the way, and how many of them."""
+    query = (
+        sa.select(items.c.facts, sa.func.count())
+        .where(which, items.c.kind.in_([Kind.EVENT.value, Kind.CONTACT.value]), items.c.facts.like('%"lost"%'))
+        .group_by(items.c.facts)
+    )
+    lost: Counter[str] = Counter()
+    for facts, count in db.execute(query):
+        for code in ObjectFacts.load(facts).lost:
+            lost[code] += count
+    return tuple(Count(code, LOSSES.get(code, code), "", count) for code, count in sorted(lost.items()))
 
 
 def _refusals(db: sa.Connection, own: sa.ColumnElement[bool]) -> tuple[Refusal, ...]:

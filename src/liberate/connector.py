@@ -22,6 +22,7 @@ from liberate.errors import ItemError
 from liberate.files import Grant, Note
 from liberate.filters import Filters
 from liberate.naming import Rules
+from liberate.pim import Fate, Looks
 
 Cursor = NewType("Cursor", str)
 """A place in a listing, opaque to all but the source that gave it."""
@@ -565,6 +566,50 @@ class Resumable(Protocol):
         ...
 
 
+# Powers over calendars and address books ----------------------------------------------------------
+
+
+@runtime_checkable
+class HasLooks(Protocol):
+    """A source of events or contacts that knows what its calendars and address books look like."""
+
+    def looks(self, collection: Collection) -> Looks:
+        """Name, description, colour and time zone as they are now."""
+        ...
+
+
+@runtime_checkable
+class KeepsObjects(Protocol):
+    """A destination of events and contacts: calendars and address books, one object for each UID in it.
+
+    `prepare` is not called for them. Slots have names made of the item's name, which is its UID. `write` and
+    `write_many` never replace what stands there, unless it is the receipt that the slot `replaces`, in the version
+    that receipt has or with the digests that it has (see liberate.pim.compared): otherwise the outcome is
+    ItemError(CHANGED_THERE). Where the slot replaces nothing and an object of its name or UID stands there already,
+    that object's receipt is the outcome if it says the same, and ItemError(UID_TAKEN) if it does not. What a slot
+    replaces and is no longer there is ItemError("gone"): whoever deleted it meant it. Nobody is sent an invitation.
+    """
+
+    def open_collection(self, key: str, collection: Collection, looks: Looks) -> Place:
+        """Make the calendar or address book with this key (32 hex digits), or find it again. The same place each time.
+
+        What its owner changed of its looks since it was made is theirs.
+        """
+        ...
+
+    def card_version(self, place: Place) -> Literal["3.0", "4.0"]:
+        """The version in which an address book wants its contacts."""
+        ...
+
+    def remove_collection(self, place: Place) -> None:
+        """Remove it if nothing is in it. One that is gone is fine; one that is not empty raises CHANGED_THERE."""
+        ...
+
+
+UID_TAKEN = "uid-taken"
+"""The code of an ItemError: an event or contact with this UID stands there already, and says something else."""
+
+
 # Powers over chat: rooms, and the people who speak in them ----------------------------------------
 
 
@@ -700,3 +745,5 @@ class Connector:
     destination: Callable[[Any, Account], AbstractContextManager[Destination]] | None = None
     schemes: tuple[str, ...] = ()  # "maildir", "imaps": what `endpoint` understands
     endpoint: Callable[[str], Endpoint] | None = None  # "imaps://anna@mail.example.coop" -> settings and account
+    fidelity: Callable[[], Mapping[str, Sequence[Fate]]] | None = None
+    """Of a source of events, contacts or filters: what becomes of each field, by a heading such as "Events"."""

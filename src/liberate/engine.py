@@ -28,6 +28,7 @@ from liberate.job import SliceRun
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Claim, LeaseLost
 from liberate.moves import Move
+from liberate.object_job import ObjectRun
 from liberate.places import Places
 from liberate.sharing import Directory
 from liberate.tree_job import TreeRun
@@ -35,6 +36,7 @@ from liberate.turn import Desk
 
 WORKERS = 8
 WORKERS_AN_ACCOUNT = 4  # services limit the connections and requests of one account
+_CLOSED = {Kind.FILE, Kind.EVENT, Kind.CONTACT}  # there are last things for accounts of these
 CLOSE = (0, False)  # the task of an account's last things: no slice has the number 0
 COUNTS_DIFFER = "counts-differ"
 PATIENCE = 300.0  # seconds an account is tried again without anything moving, before the run leaves it
@@ -272,7 +274,7 @@ class Engine:
             if again is not None and not work.over:
                 work.todo.append(again)
             last = work.discovered and not work.todo and not work.running and not work.over
-            if last and not work.closed and (Kind.FILE in work.move.route.kinds or work.filters):
+            if last and not work.closed and (work.move.route.kinds & _CLOSED or work.filters):
                 work.closed = True
                 work.todo.append(CLOSE)
                 last = False
@@ -411,6 +413,8 @@ class Engine:
                 run = TreeRun(desk, opened, claim)
             case Kind.CHAT:
                 run = ChatRun(desk, opened, claim, self._directory)
+            case Kind.EVENT | Kind.CONTACT:
+                run = ObjectRun(desk, opened, claim)
             case _:
                 run = SliceRun(desk, opened, claim)
         try:
@@ -428,10 +432,10 @@ class Engine:
         return finished
 
     def _close(self, opened: Opened, work: Work) -> bool:
-        """Do the last things for an account of files or mail; whether they are done."""
+        """Do the last things for an account; whether they are done."""
         desk, kinds = self._desk(work.move), work.move.route.kinds
         last: list[Closing | Filtering] = []
-        if Kind.FILE in kinds:
+        if kinds & _CLOSED:
             last.append(Closing(desk, opened, work.account, self._directory, relisted=work.recount))
         if work.filters:
             opened.kind = Kind.MAIL

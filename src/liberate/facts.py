@@ -8,6 +8,7 @@ from liberate.chat import ChatFacts
 from liberate.connector import Kind
 from liberate.files import FileFacts
 from liberate.mail import MailFacts
+from liberate.pim import ObjectFacts
 
 
 def dump_facts(kind: Kind, facts: Any) -> str | None:
@@ -20,8 +21,10 @@ def load_facts(kind: Kind, text: str | None) -> Any:
     return _FORMS[kind].load(text) if kind in _FORMS and text is not None else None
 
 
-_FORMS: dict[Kind, type[MailFacts] | type[FileFacts] | type[ChatFacts]] = {
+_FORMS: dict[Kind, type[MailFacts] | type[FileFacts] | type[ChatFacts] | type[ObjectFacts]] = {
     Kind.MAIL: MailFacts,
     Kind.FILE: FileFacts,
     Kind.CHAT: ChatFacts,
+    Kind.EVENT: ObjectFacts,
+    Kind.CONTACT: ObjectFacts,
 }

@@ -446,7 +446,7 @@ class Ledger(Accounts, Trees, Rooms, SharesOfLedger):
     def verified(self, results: Sequence[tuple[Row, str]], evidence: Evidence = Evidence.READ_BACK) -> None:
         """Record how rows compared when they were looked at again: a Sameness, or "missing"; and how that was seen."""
         with self._transaction("verified") as db:
-            good = {"identical", "line-ends", "altered"}
+            good = {"identical", "line-ends", "rewritten", "altered"}
             _VERIFIED.run(
                 db,
                 [

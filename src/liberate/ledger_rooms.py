@@ -173,6 +173,18 @@ class Rooms(Slices):
         with self._reading() as db:
             return [(row.id, Place(row.place)) for row in db.execute(query)]
 
+    def shelves(self, account: int) -> list[tuple[int, Place]]:
+        """The calendars and address books that the account has at its destination, those made last first."""
+        kinds = [Kind.EVENT.value, Kind.CONTACT.value]
+        query = (
+            sa.select(places.c.id, places.c.place)
+            .join(slices, sa.and_(slices.c.account == places.c.account, slices.c.collection == places.c.folder))
+            .where(places.c.account == account, slices.c.kind.in_(kinds), places.c.place.is_not(None))
+            .order_by(places.c.id.desc())
+        )
+        with self._reading() as db:
+            return [(row.id, Place(row.place)) for row in db.execute(query)]
+
     def standing_in(self, room: int) -> tuple[int, list[Row]]:
         """How many items stand in the room, and the rows of the files among them."""
         there = (items.c.place == room, items.c.state.in_(DONE))

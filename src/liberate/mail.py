@@ -83,10 +83,11 @@ def _dumped(flags: frozenset[str], keywords: frozenset[str], folders: tuple[Fold
 
 
 class Sameness(StrEnum):
-    """How a message that was read back compares with the one that was read at the source."""
+    """How something that was read back compares with what was read at the source."""
 
     IDENTICAL = "identical"  # byte for byte
     LINE_ENDS = "line-ends"  # identical once every line ends in CRLF, as IMAP demands
+    REWRITTEN = "rewritten"  # an event or contact that the server writes in its own way: it says the same
     ALTERED = "altered"  # the server changed what it could not store: NUL, doubled or lone CR; listed
     DIFFERENT = "different"
 

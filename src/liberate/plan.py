@@ -70,8 +70,8 @@ class RouteTable(Settings):
     )
     deleted: Literal["keep", "trash"] = Field(
         "keep",
-        description="what becomes of a file that was moved and is then deleted at the source: it stays, or it goes to "
-        "the destination's trash if nobody changed it there",
+        description="what becomes of a file, event or contact that was moved and is then deleted at the source: it "
+        "stays, or it goes to the destination's trash if nobody changed it there",
     )
     shares: list[Shared] = Field(
         [], description="whom files are shared with again: people, groups, links, outsiders; without it, nobody"

@@ -12,8 +12,11 @@ from liberate.errors import ItemError
 from liberate.ledger_rows import Row
 from liberate.mail import Fingerprint, Sameness, fingerprint
 from liberate.mail import compared as compared_mail
+from liberate.pim import compared as compared_objects
+from liberate.pim import object_digests
 
 MISSING = "missing"
+OBJECTS = (Kind.EVENT, Kind.CONTACT)
 _TOGETHER = 200  # receipts asked for at once
 
 
@@ -30,6 +33,9 @@ def found_in(chunks: Iterable[bytes], kind: Kind) -> dict[str, str]:
             forms.update(chunk)
         forms.finish()
         return forms.digests()
+    if kind in OBJECTS:
+        body = b"".join(chunks)
+        return object_digests(body, body)
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -40,6 +46,8 @@ def compared(found: Mapping[str, str], row: Row) -> Sameness:
     """How what was found compares with what was read at the source."""
     if row.item.kind is Kind.MAIL:
         return compared_mail(found, row.digests)
+    if row.item.kind in OBJECTS:
+        return compared_objects(found, row.digests)
     return Sameness.IDENTICAL if found["sha256"] == row.digests.get("sha256") else Sameness.DIFFERENT
 
 

@@ -115,7 +115,7 @@ class AccountReport:
     copies: int  # further places of items that moved
     waiting: int  # still to be moved
     bytes: int  # of the items that moved
-    verified: int  # read back by `verify`; the next five add up to it
+    verified: int  # read back by `verify`; the next five and `rewritten` add up to it
     identical: int
     line_ends: int  # identical but for line ends
     altered: int  # the destination changed what it could not store
@@ -134,6 +134,8 @@ class AccountReport:
     files: bool = False  # the account's items are files
     rooms: tuple[RoomReceipt, ...] = ()  # of chat, as of the last run that ended
     filters: FiltersReport | None = None  # None: no rules and no reply while away, or nobody looked
+    rewritten: int = 0  # events and contacts that the destination writes in its own way, and that say the same
+    losses: tuple[Count, ...] = ()  # what events and contacts that moved have lost, by kind; an item may be in several
 
     @property
     def label(self) -> str:

@@ -203,7 +203,11 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
         more = account.wrong + account.altered - len(account.findings)
         if more > 0:
             yield f"<p>And {number(more)} more; the ledger has them all.</p>"
-    for caption, counts in (("Could not go", account.refused), ("Left out on purpose", account.left_out)):
+    for caption, counts in (
+        ("Could not go", account.refused),
+        ("Left out on purpose", account.left_out),
+        ("Lost on the way", account.losses),
+    ):
         if counts:
             yield from _table(
                 caption,

@@ -60,6 +60,7 @@ def _account(account: AccountReport) -> dict[str, Any]:
             "verified": account.verified,
             "identical": account.identical,
             "line_ends": account.line_ends,
+            "rewritten": account.rewritten,
             "altered": account.altered,
             "different": account.different,
             "missing": account.missing,
@@ -67,6 +68,7 @@ def _account(account: AccountReport) -> dict[str, Any]:
         },
         "skipped": [_count(count) for count in account.skipped],
         "refused": [_count(count) for count in account.refused],
+        "losses": [_count(count) for count in account.losses],
         "refusals": [
             {
                 "item": r.item,
@@ -179,6 +181,7 @@ _ACCOUNT = _object(
         verified=_whole("items read back"),
         identical=_whole("byte for byte as at the source"),
         line_ends=_whole("identical but for the ends of lines"),
+        rewritten=_whole("events and contacts that the destination writes in its own way, saying the same"),
         altered=_whole("altered by the destination, which could not store them as they are"),
         different=_whole("different"),
         missing=_whole("no longer there"),
@@ -186,6 +189,7 @@ _ACCOUNT = _object(
     ),
     skipped=_list("items left out on purpose, by reason", _COUNT),
     refused=_list("items that could not go, by reason", _COUNT),
+    losses=_list("what events and contacts that moved have lost, by what it is", _COUNT),
     refusals=_list(
         "the items that could not go, at most 1000",
         _object(

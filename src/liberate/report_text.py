@@ -115,7 +115,11 @@ def _account(account: AccountReport) -> Iterator[str]:
         more = account.wrong + account.altered - len(account.findings)
         if more > 0:
             yield f"  and {number(more)} more"
-    for title, counts in (("Left out on purpose:", account.left_out), ("Could not go:", account.refused)):
+    for title, counts in (
+        ("Left out on purpose:", account.left_out),
+        ("Could not go:", account.refused),
+        ("Lost on the way:", account.losses),
+    ):
         if counts:
             yield title
             yield from _counts(counts)

@@ -188,6 +188,7 @@ def verification(account: AccountReport) -> list[tuple[str, str, int]]:
     found = [
         ("=", "identical, byte for byte", account.identical),
         ("=", "identical but for the ends of lines", account.line_ends),
+        ("=", "the same, written in the destination's own way", account.rewritten),
         ("*", "altered by the destination, which cannot store them as they are", account.altered),
         ("*", "different", account.different),
         ("+", "at the source only: missing at the destination", account.missing),

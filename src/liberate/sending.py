@@ -26,7 +26,8 @@ from liberate.connector import (
 from liberate.errors import IntegrityError, ItemError, LiberateError
 from liberate.ledger_rows import DONE, PAGE, WITHOUT_ORIGINAL, Pending, Refusal, Row, State
 from liberate.mail import fingerprint
-from liberate.proof import found_in
+from liberate.pim import object_digests
+from liberate.proof import OBJECTS, found_in
 from liberate.turn import Turn
 
 FLUSH_ITEMS = 100
@@ -321,4 +322,4 @@ def _as_told(body: bytes, item: Item) -> bool:
 def _digests(kind: Kind, body: bytes, wire: bytes) -> dict[str, str]:
     if kind is Kind.MAIL:
         return fingerprint(body, wire)
-    return found_in((body,), kind)
+    return object_digests(body, wire) if kind in OBJECTS else found_in((body,), kind)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from liberate.closing import receipt_at, slot_at
-from liberate.connector import Kind, Removes, RemovesRooms, Shares
+from liberate.connector import KeepsObjects, Kind, Removes, RemovesRooms, Shares
 from liberate.engine import Backoff, Opened, Work
 from liberate.errors import ItemError, PlanError, TransientError
 from liberate.events import Moved, Observer, Waiting
@@ -81,6 +82,7 @@ class Undoer:
             while not self._stop():
                 rows, before = self._ledger.to_undo(work.account, before)
                 if not rows:
+                    self._shelves(work, destination)
                     return
                 gone: list[str] = []
                 try:
@@ -135,6 +137,14 @@ class Undoer:
             self._ledger.room_undone(work.account, number)
             self._observer(Moved(work.move.label, count, 0))
             yield count
+
+    def _shelves(self, work: Work, destination: object) -> None:
+        """Take away calendars and address books that are empty now; what somebody put into one since keeps it."""
+        if isinstance(destination, KeepsObjects):
+            for number, place in self._ledger.shelves(work.account):
+                with suppress(ItemError):
+                    destination.remove_collection(place)
+                    self._ledger.room_undone(work.account, number)
 
     def _record(self, work: Work, gone: list[str]) -> int:
         count = len(gone)

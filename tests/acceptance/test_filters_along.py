@@ -91,7 +91,7 @@ class Leaving:
 def leaving(tmp_path: Path) -> Iterator[Leaving]:
     if not Dovecot.sieves():
         why = "Pigeonhole is not installed: apt-get install dovecot-sieve dovecot-managesieved dovecot-lmtpd"
-        if os.environ.get("LIBERATE_REQUIRE_DOVECOT"):
+        if os.environ.get("LIBERATE_REQUIRE_PIGEONHOLE"):
             pytest.fail(why)
         pytest.skip(why)
     with (

@@ -47,7 +47,7 @@ def sieved(new_mailbox: Callable[..., Mailbox]) -> Mailbox:
     """A fresh account on a server that runs scripts."""
     if not Dovecot.sieves():
         why = "Pigeonhole is not installed: apt-get install dovecot-sieve dovecot-managesieved dovecot-lmtpd"
-        if os.environ.get("LIBERATE_REQUIRE_DOVECOT"):
+        if os.environ.get("LIBERATE_REQUIRE_PIGEONHOLE"):
             pytest.fail(why)
         pytest.skip(why)
     made = new_mailbox(sieve=True)

@@ -1,0 +1,181 @@
+"""Calendars and contacts: what travels beside their bytes, what makes two objects the same, and what gets lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from liberate.mail import Sameness
+
+CONTENT = "sha256-content"
+"""The name of the digest that a server may not change by writing an object in its own way, see content_digest."""
+WIRE = "sha256-wire"  # of what was sent, where that is not what was read
+
+LOSSES: Mapping[str, str] = {
+    "attachment": "A file attached to it did not come along; where it has an address, that stands in the text.",
+    "attendee-details": "Something is known of its guests that the standard has no place for, such as their notes.",
+    "colour": "Its own colour is none that calendars share; the calendar's colour shows.",
+    "conference-details": "The online meeting's dial-in details are kept as text only.",
+    "custom-field": "A field of the service's own has no place in the standard.",
+    "guest-permissions": "What guests may do (invite others, see each other) is not kept.",
+    "photo": "Its picture could not be had.",
+    "recurrence-rule": "Its rule of repetition cannot be written exactly; each time is written by itself instead.",
+    "reminder": "A reminder of a kind that the standard does not know is left out.",
+    "time-zone": "Its time zone is one of the service's own; its times are kept in universal time.",
+}
+"""What an object may lose on its way, by the codes of ObjectFacts.lost: a sentence for whoever moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What is known of an event or a contact beside its bytes."""
+
+    lost: tuple[str, ...] = ()  # codes of LOSSES, sorted, each once
+
+    def dump(self) -> str:
+        """The facts as text, the same for equal facts."""
+        return json.dumps({"lost": self.lost} if self.lost else {}, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, text: str) -> ObjectFacts:
+        """The facts that dump wrote."""
+        return cls(tuple(json.loads(text).get("lost", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a calendar or an address book looks like."""
+
+    name: str
+    description: str = ""
+    colour: str = ""  # "#rrggbb"; "" for none
+    timezone: str = ""  # IANA name of the calendar's own zone; "" for none
+    components: frozenset[str] = field(default_factory=lambda: frozenset({"VEVENT"}))  # of a calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of one field of a service's events, contacts or filters."""
+
+    field: str  # as the service calls it
+    becomes: str  # where it is kept, such as "DTSTART"; "" where it is lost
+    verdict: Literal["kept", "changed", "lost"]
+    why: str = ""  # for what is changed or lost
+
+
+def content_digest(data: bytes) -> str:
+    """SHA-256, in hex, of what an iCalendar or vCard object says, however it is written.
+
+    Not told apart: line ends and folding, the order of properties and parameters, upper and lower case of their
+    names, quotes where none are needed, and what programs write of themselves (PRODID, and definitions of time
+    zones, which are known by their names). Everything else counts. Raises ValueError for what is no object.
+    """
+    return hashlib.sha256("\n".join(_said(data)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def object_digests(body: bytes, wire: bytes) -> dict[str, str]:
+    """The digests by which an object is known that was read as `body` and is sent as `wire`."""
+    found = {"sha256": hashlib.sha256(body).hexdigest()}
+    with suppress(ValueError):  # what is no object is known by its bytes alone
+        found[CONTENT] = content_digest(wire)
+    if wire != body:
+        found[WIRE] = hashlib.sha256(wire).hexdigest()
+    return found
+
+
+def compared(found: Mapping[str, str], sent: Mapping[str, str]) -> Sameness:
+    """How an object with the digests `found` compares with the one that was sent."""
+    if found["sha256"] in (sent.get("sha256"), sent.get(WIRE)):
+        return Sameness.IDENTICAL
+    if CONTENT in sent and found.get(CONTENT) == sent[CONTENT]:
+        return Sameness.REWRITTEN
+    return Sameness.DIFFERENT
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One property of an object, unfolded: GROUP.NAME;PARAM=VALUE:VALUE."""
+
+    name: str  # in capitals, without its group
+    params: tuple[tuple[str, str], ...]  # names in capitals, each value by itself and without quotes
+    value: str  # as it is written, with its escapes
+    group: str = ""
+
+
+_FOLD = re.compile(r"\r?\n[ \t]")
+_HEAD = re.compile(r"(?:(?P<group>[A-Za-z0-9-]+)\.)?(?P<name>[A-Za-z0-9-]+)(?=[;:])")
+_PARAM = re.compile(r';(?P<name>[A-Za-z0-9-]+)(?:=(?P<values>(?:"[^"]*"|[^";:,])*(?:,(?:"[^"]*"|[^";:,])*)*))?')
+
+
+def lines(data: bytes) -> Iterator[Line]:
+    """The properties of an iCalendar or vCard object, in order. Bytes that are not UTF-8 are kept as surrogates.
+
+    Raises ValueError for a line that is no property. It never quotes it: what people write stays theirs.
+    """
+    text = _FOLD.sub("", data.decode("utf-8-sig", "surrogateescape"))
+    for number, line in enumerate(re.split(r"\r?\n|\r(?!\n)", text), 1):
+        if line.strip():
+            yield _line(line, number)
+
+
+_VALUE = re.compile(r'(?:"[^"]*"|[^",])+')
+_CARET = {"^^": "^", "^n": "\n", "^N": "\n", "^'": '"'}
+
+
+def _parameter(value: str) -> str:
+    """One value of a parameter, without quotes, and with what RFC 6868 lets stand for other letters."""
+    return re.sub(r"\^[\^nN']", lambda found: _CARET[found[0]], value.replace('"', ""))
+
+
+def _line(line: str, number: int) -> Line:
+    head = _HEAD.match(line)
+    if head is None:
+        raise ValueError(f"property {number} of the object has no name")
+    params = []
+    at = head.end()
+    while at < len(line) and line[at] == ";":
+        param = _PARAM.match(line, at)
+        if param is None:
+            raise ValueError(f"property {number} of the object has a parameter that cannot be read")
+        name, values = param["name"].upper(), param["values"]
+        if values is None:  # vCard 2.1: TEL;HOME:
+            name, values = "TYPE", param["name"]
+        params += [(name, _parameter(one)) for one in _VALUE.findall(values)] if values else [(name, "")]
+        at = param.end()
+    if at >= len(line) or line[at] != ":":
+        raise ValueError(f"property {number} of the object has no value")
+    return Line(head["name"].upper(), tuple(params), line[at + 1 :], (head["group"] or "").upper())
+
+
+_OF_PROGRAMS = frozenset({"PRODID", "CALSCALE", "METHOD"})  # what a program writes of itself, around what is said
+_ITS_OWN = frozenset({"X-VOBJ-ORIGINAL-TZID"})
+
+
+def _said(data: bytes) -> list[str]:
+    """The canonical lines of an object: each component's properties in order of their text, then its components."""
+    stack: list[tuple[str, list[str], list[str]]] = [("", [], [])]
+    for line in lines(data):
+        if line.name == "BEGIN":
+            stack.append((line.value.strip().upper(), [], []))
+        elif line.name == "END":
+            if len(stack) > 1:
+                name, own, inner = stack.pop()
+                if name != "VTIMEZONE":
+                    stack[-1][2].append("\n".join([f"BEGIN:{name}", *sorted(own), *sorted(inner), f"END:{name}"]))
+        elif line.name not in _OF_PROGRAMS:
+            params = sorted(f"{name}={value}" for name, value in line.params if name not in _ITS_OWN)
+            group = f"{line.group}." if line.group else ""
+            stack[-1][1].append(f"{group}{';'.join([line.name, *params])}:{_unescaped_ends(line.value)}")
+    while len(stack) > 1:
+        name, own, inner = stack.pop()
+        stack[-1][2].append("\n".join([f"BEGIN:{name}", *sorted(own), *sorted(inner)]))
+    return [*sorted(stack[0][1]), *sorted(stack[0][2])]
+
+
+def _unescaped_ends(value: str) -> str:
+    return value.replace("\\N", "\\n").rstrip()
