@@ -98,8 +98,8 @@ class GoogleSource:
         return Survey(items, folders, size)
 
     def filters(self) -> Filters:
-        """What the mailbox does by itself."""
-        return self._mail().filters()
+        """What the mailbox does by itself; a shared drive does nothing."""
+        return self._mail().filters() if Kind.MAIL in self._kinds else Filters()
 
     def describe(self, item: Item) -> Item:
         """What a file is like now. A message never changes."""

@@ -245,8 +245,15 @@ def test_nothing_of_what_rules_look_for_is_in_ledger_or_report(leaving: Leaving)
             assert word not in text
 
 
-STEPS = ["before filters", "after filters", "before install", "before put script", "after put script",
-         "before activate", "after activate", "after install"]  # fmt: skip
+STEPS = [
+    "before install",
+    "after put script",
+    "after activate",
+    *(
+        pytest.param(what, marks=pytest.mark.torture)
+        for what in ("before filters", "after filters", "before put script", "before activate", "after install")
+    ),
+]
 
 
 @pytest.mark.parametrize("last", STEPS)
@@ -262,7 +269,7 @@ def test_a_kill_at_any_moment_leaves_one_script(leaving: Leaving, last: str) -> 
     assert leaving.scripts() == stands
 
 
-@pytest.mark.parametrize("last", ["before put script", "after put script"])
+@pytest.mark.parametrize("last", [pytest.param("before put script", marks=pytest.mark.torture), "after put script"])
 def test_a_kill_while_changed_filters_go_leaves_the_changed_ones(leaving: Leaving, last: str) -> None:
     usual(leaving)
     leaving.run()

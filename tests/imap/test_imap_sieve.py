@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import timedelta
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,13 +187,49 @@ def test_every_part_of_a_script_compiles(sieved: Mailbox) -> None:
         put(sieved, "all", made.text)
 
 
-def test_a_reply_while_away_goes_to_whom_it_is_for(sieved: Mailbox) -> None:
-    # Pigeonhole sends through a program; what it would send is kept in its log.
-    away = Absence((Reply("inside", "inside"), Reply("outside", "outside")))
-    target = Target(USUAL, lambda _: "INBOX", domain="old.example", addresses=("me@example.org",))
-    assert install(sieved, script(Filters((), False, away), target).text) == Installed("active")
-    deliver(sieved, letter("bo@old.example"), "bo@old.example")
-    assert "vacation" in sieved.server.log.read_text()
+@pytest.fixture
+def outbox() -> Iterator[Path]:
+    """A folder into which the server's way to send letters puts them: whoever delivers may be another user."""
+    with tempfile.TemporaryDirectory(prefix="liberate-outbox-") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        program = folder / "sendmail"
+        program.write_text(f'#!/bin/sh\ncat > "$(mktemp {folder}/sent-XXXXXX)"\n')
+        program.chmod(0o755)
+        yield folder
+
+
+def sent(outbox: Path) -> list[bytes]:
+    found = [path.read_bytes() for path in sorted(outbox.glob("sent-*"))]
+    for path in outbox.glob("sent-*"):
+        path.unlink()
+    return found
+
+
+def test_a_reply_while_away_goes_to_whom_it_is_for_and_only_then(
+    sieved: Mailbox, new_mailbox: Callable[..., Mailbox], outbox: Path
+) -> None:
+    now = datetime.now(UTC)
+    day = timedelta(days=1)
+    replies = (Reply('in\n.\n"q" räks', "inside", 'Away "now"'), Reply("out", "outside"))
+    for start, end, answers in ((now - day, now + day, True), (now + day, now + 2 * day, False), (None, None, True)):
+        one = new_mailbox(sieve=True, config=f"sendmail_path = {outbox}/sendmail\n")
+        own = ("me@example.org",)
+        target = Target(USUAL, lambda _: "INBOX", domain="old.example", addresses=own, now=now - 2 * day)
+        made = script(Filters((), False, Absence(replies, start, end)), target)
+        assert install(one, made.text) == Installed("active")
+        deliver(one, letter("Bo <bo@old.example>"), "bo@old.example")
+        inside = sent(outbox)
+        deliver(one, letter("x@else.example"), "x@else.example")
+        outside = sent(outbox)
+        deliver(one, letter("x@else.example", List_Id="<l.else.example>"), "x@else.example")
+        deliver(one, letter("y@else.example", To="undisclosed@example.org"), "y@else.example")
+        assert sent(outbox) == []  # neither to a list, nor for a letter that was not addressed to them
+        assert [len(inside), len(outside)] == ([1, 1] if answers else [0, 0])
+        if answers:
+            assert b'Subject: Away "now"' in inside[0]
+            assert "räks".encode() in inside[0]
+            assert b"out" in outside[0]
 
 
 # Whose script it is ------------------------------------------------------------------------------
