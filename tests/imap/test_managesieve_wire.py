@@ -47,7 +47,7 @@ def meets(port: int, do: Callable[[ManageSieve], object] = lambda _: None) -> ob
 
 
 def test_answers_may_come_as_literals_with_any_word_in_them() -> None:
-    listed = b'{3+}\r\nOK \r\n"a \\"b\\\\" ACTIVE\r\n{9}\r\nNO "x"\r\n\r\n ACTIVE\r\nOK {4}\r\ndone\r\n'
+    listed = b'{3+}\r\nOK \r\n"a \\"b\\\\" ACTIVE\r\n{8}\r\nNO "x"\r\n ACTIVE\r\nOK {4}\r\ndone\r\n'
     with played(b"OK\r\n", GREETING, listed, b"OK\r\n") as (port, heard):
         assert meets(port, lambda line: line.scripts()) == {"OK ": False, 'a "b\\': True, 'NO "x"\r\n': True}
     assert heard[0].startswith(b'AUTHENTICATE "PLAIN" {')
@@ -60,7 +60,7 @@ def test_a_script_may_say_what_a_server_would_say() -> None:
         assert meets(port, lambda line: line.get("x")) == text.decode()
 
 
-@pytest.mark.parametrize("greeting", [b"", b"* OK IMAP4rev1 ready\r\n", b"HTTP/1.1 400 no\r\n\r\n", b"OK\r\n", b'"x']) 
+@pytest.mark.parametrize("greeting", [b"", b"* OK IMAP4rev1 ready\r\n", b"HTTP/1.1 400 no\r\n\r\n", b"OK\r\n", b'"x'])
 def test_what_is_no_managesieve_offers_none(greeting: bytes) -> None:
     with played(greeting=greeting) as (port, _), pytest.raises(NotOffered):
         meets(port)
@@ -70,7 +70,7 @@ def test_what_is_no_managesieve_offers_none(greeting: bytes) -> None:
     ("answer", "code"),
     [
         (b'NO (QUOTA/MAXSIZE) "s3cret words"\r\n', "script-too-large"),
-        (b'NO {12}\r\ns3cret words\r\n', "script-refused"),
+        (b"NO {12}\r\ns3cret words\r\n", "script-refused"),
         (b'NO "line 2: s3cret"\r\n', "script-refused"),
     ],
 )
@@ -100,15 +100,17 @@ def test_a_login_that_is_refused_is_told_without_its_secret(answer: bytes) -> No
 def test_a_token_that_is_refused_by_a_challenge_is_refused() -> None:
     greeting = GREETING.replace(b"PLAIN", b"XOAUTH2")
     with played(b'"eyJzdGF0dXMiOiI0MDAifQ=="\r\n', b"NO\r\n", greeting=greeting) as (port, heard):
-        with pytest.raises(AccountError), ManageSieve(settings(port, auth="xoauth2"), Account("anna", "t0ken")):
-            pass
+        token = ManageSieve(settings(port, auth="xoauth2"), Account("anna", "t0ken"))
+        with pytest.raises(AccountError):
+            token.__enter__()
     assert heard[1] == b'""\r\n'
 
 
 def test_nothing_is_said_readable_where_starttls_is_wanted() -> None:
-    with played(b"") as (port, heard), pytest.raises(AccountError, match="STARTTLS"):
-        with ManageSieve(settings(port, sieve_security="starttls"), Account("anna", "s3cret")):
-            pass
+    with played(b"") as (port, heard):
+        line = ManageSieve(settings(port, sieve_security="starttls"), Account("anna", "s3cret"))
+        with pytest.raises(AccountError, match="STARTTLS"):
+            line.__enter__()
     assert heard in ([], [b""])
 
 
@@ -116,9 +118,8 @@ def test_what_came_before_the_encryption_is_not_believed() -> None:
     """A man in the middle who says more than "OK" to STARTTLS speaks for nobody: TLS begins, and fails."""
     greeting = GREETING.replace(b"OK\r\n", b'"STARTTLS"\r\nOK\r\n')
     with played(b"OK\r\n" + GREETING + b"OK\r\n", b"OK\r\n", greeting=greeting) as (port, heard):
-        with pytest.raises(TransientError), ManageSieve(
-            settings(port, sieve_security="starttls"), Account("anna", "s3cret")
-        ):
-            pass
+        line = ManageSieve(settings(port, sieve_security="starttls"), Account("anna", "s3cret"))
+        with pytest.raises(TransientError):
+            line.__enter__()
     assert heard[0] == b"STARTTLS\r\n"
     assert all(not one.startswith(b"AUTHENTICATE") for one in heard)
