@@ -92,7 +92,7 @@ class Filtering:
                 {"rule": one.rule, "outcome": one.outcome, "gaps": [asdict(gap) for gap in one.gaps]}
                 for one in made.told
             ],
-            "needs": re.findall(r'"([^"]+)"', made.text.partition("require [")[2].partition("]")[0]),
+            "needs": list(made.needs),
             "file": self._keep(made, before),
             "stood": bool(before.get("stood")),
             "active": bool(before.get("active")),

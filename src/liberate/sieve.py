@@ -58,6 +58,7 @@ class Script:
     text: str
     told: tuple[Told, ...]
     empty: bool
+    needs: tuple[str, ...] = ()  # extensions
 
 
 def script(filters: Filters, target: Target) -> Script:
@@ -101,7 +102,9 @@ class _Writer:
         head = _HEAD
         if self._used:
             head += f"require [{', '.join(quoted(one) for one in sorted(self._used))}];\n"
-        return Script(head + "".join(f"\n{block}\n" for block in blocks), tuple(told), not blocks)
+        return Script(
+            head + "".join(f"\n{block}\n" for block in blocks), tuple(told), not blocks, tuple(sorted(self._used))
+        )
 
     # Rules ---------------------------------------------------------------------------------------
 
