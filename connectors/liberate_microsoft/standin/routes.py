@@ -61,7 +61,7 @@ class Graph:
                 raise ApiError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
             steps = ["users", grant.user, *steps[1:]]
         match steps:
-            case ["users", who, *rest] if rules.is_rules(rest):
+            case ["users", who, *rest] if rules.plays(self._standin, who, rest):
                 return rules.Rules(self._standin).answer(who, rest, call, grant)
             case ["users", who]:
                 return self._user(who, grant)

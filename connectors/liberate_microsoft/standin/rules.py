@@ -45,9 +45,12 @@ _NO_REPLY = {
 }
 
 
-def is_rules(rest: list[str]) -> bool:
-    """Whether what follows the person is answered here."""
-    return rest == ["mailboxSettings"] or rest[-1:] == ["messageRules"] or (rest[:1] == ["mailFolders"] == rest[:-1])
+def plays(standin: GraphStandin, who: str, rest: list[str]) -> bool:
+    """Whether what follows the person is answered here: a folder only for whoever has a RuleBox."""
+    if rest == ["mailboxSettings"] or rest[-1:] == ["messageRules"]:
+        return True
+    person = standin.person(who)
+    return person is not None and person.address in standin.rules and rest[:1] == ["mailFolders"] == rest[:-1]
 
 
 @dataclass
