@@ -9,11 +9,12 @@ import pytest
 from liberate_microsoft import auth, rules
 from liberate_microsoft.client import Client
 from liberate_microsoft.settings import MicrosoftSettings
+from liberate_microsoft.source import MicrosoftSource
 from liberate_microsoft.standin import GraphStandin
 from liberate_microsoft.windows_zones import IANA, moment
 from microsoft_kit import ANNA, patient
 
-from liberate.connector import Account
+from liberate.connector import Account, HasFilters, Kind
 from liberate.errors import AccountError
 from liberate.filters import (
     Absence,
@@ -185,3 +186,22 @@ def test_a_permission_that_is_missing_is_named(
     standin.entra.roles -= {missing}
     with pytest.raises(AccountError, match=missing.replace(".", r"\.")):
         read(settings)
+
+
+def test_the_source_of_mail_offers_its_rules_with_the_folders_as_they_move(
+    standin: GraphStandin, settings: MicrosoftSettings
+) -> None:
+    mailbox = standin.add_mailbox(ANNA)
+    folder = mailbox.add_folder("Projekt")
+    box = standin.rule_box(ANNA)
+    box.add("a rule", {"subjectContains": ["x"]}, {"moveToFolder": folder.id})
+    source = MicrosoftSource(settings, Account(ANNA, kinds=frozenset({Kind.MAIL})))
+    try:
+        assert isinstance(source, HasFilters)
+        (rule,) = source.filters().rules
+        assert rule.actions == (File(Folder(("Projekt",)), copy=False),)
+        standin.entra.roles -= {"MailboxSettings.Read"}
+    finally:
+        source.close()
+    files = MicrosoftSource(settings, Account(ANNA, kinds=frozenset({Kind.FILE})))
+    assert files.filters() == Filters()

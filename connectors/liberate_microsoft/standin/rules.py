@@ -46,11 +46,13 @@ _NO_REPLY = {
 
 
 def plays(standin: GraphStandin, who: str, rest: list[str]) -> bool:
-    """Whether what follows the person is answered here: a folder only for whoever has a RuleBox."""
+    """Whether what follows the person is answered here: a folder only for whoever has rules and no mail."""
     if rest == ["mailboxSettings"] or rest[-1:] == ["messageRules"]:
         return True
     person = standin.person(who)
-    return person is not None and person.address in standin.rules and rest[:1] == ["mailFolders"] == rest[:-1]
+    if person is None or person.address not in standin.rules or person.address in standin.mailboxes:
+        return False
+    return rest[:1] == ["mailFolders"] == rest[:-1]
 
 
 @dataclass
