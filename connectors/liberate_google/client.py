@@ -230,6 +230,7 @@ class GmailClient(Client):
         self.messages = self.users.messages()
         self.labels = self.users.labels()
         self.history = self.users.history()
+        self.settings = self.users.settings()
 
     # One large answer, streamed ------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from liberate.connector import Account, Collection, Cursor, Gone, Item, Kind, Listed, Loaded, Skipped, Survey
-from liberate_google import auth, convert
+from liberate.filters import Filters
+from liberate_google import auth, convert, rules
 from liberate_google.bodies import Bodies, pages
 from liberate_google.client import Failure, GmailClient
 from liberate_google.convert import Label, Trouble
@@ -149,6 +150,13 @@ class GmailSource:
             request = self._client.labels.list(userId="me")
             self._known = convert.labels_of(self._client.ask("labels.list", request))
         return self._known
+
+    def filters(self) -> Filters:
+        """The mailbox's filters and its vacation responder. The scope that reads mail reads these too."""
+        settings = self._client.settings
+        found = self._client.ask("settings.filters.list", settings.filters().list(userId="me"))
+        vacation = self._client.ask("settings.getVacation", settings.getVacation(userId="me"))
+        return rules.filters(found, vacation, self._labels(True))
 
     # Reading -------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Survey
 from liberate.errors import AccountError
 from liberate.files import Note
+from liberate.filters import Filters
 from liberate_google.drive import FILES, DriveSource, is_shared_drive
 from liberate_google.gmail import MAILBOX, GmailSource
 from liberate_google.settings import GoogleSettings
@@ -95,6 +96,10 @@ class GoogleSource:
             items = found.items if len(self._kinds) == 1 else None  # Drive does not count
             size = found.bytes if found.bytes is not None else size
         return Survey(items, folders, size)
+
+    def filters(self) -> Filters:
+        """What the mailbox does by itself; a shared drive does nothing."""
+        return self._mail().filters() if Kind.MAIL in self._kinds else Filters()
 
     def describe(self, item: Item) -> Item:
         """What a file is like now. A message never changes."""

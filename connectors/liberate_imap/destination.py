@@ -7,14 +7,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Self
 
-from liberate.connector import Account, Batch, Body, Change, Collection, Outcome, Place, Receipt, Slot, Taken
+from liberate.connector import (
+    Account,
+    Batch,
+    Body,
+    Change,
+    Collection,
+    Installed,
+    Outcome,
+    Place,
+    Receipt,
+    Slot,
+    Standing,
+    Taken,
+)
 from liberate.errors import ItemError, TransientError
 from liberate.naming import Rules
-from liberate_imap import readback, refusals
+from liberate_imap import readback, refusals, scripts
 from liberate_imap.append import Writer
 from liberate_imap.copying import Copier
 from liberate_imap.find import Clock, Finder
 from liberate_imap.folders import Folders
+from liberate_imap.managesieve import ManageSieve, NotOffered
 from liberate_imap.marking import Marker
 from liberate_imap.pipeline import write_many
 from liberate_imap.probe import probe
@@ -137,6 +151,26 @@ class ImapDestination:
         """See Updates.update."""
         self._open.wire.check()
         return self._marker.update(changes)
+
+    # What the mailbox does by itself -------------------------------------------------------------
+
+    def mailbox(self, place: Place) -> str:
+        """A script names mailboxes as IMAP does, but in UTF-8 (RFC 5228 4.1)."""
+        return place
+
+    def extensions(self) -> frozenset[str] | None:
+        """See TakesFilters.extensions."""
+        if not self._settings.sieve_port:
+            return None
+        try:
+            with ManageSieve(self._settings, self._account) as line:
+                return line.extensions
+        except NotOffered:
+            return None
+
+    def install(self, script: str, before: Standing) -> Installed:
+        """See TakesFilters.install."""
+        return scripts.install(self._settings, self._account, script, before, self._step or (lambda _what: None))
 
     # Asking --------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _PATHS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+_LIBEXEC = ("/usr/lib/dovecot", "/usr/libexec/dovecot", "/usr/local/libexec/dovecot", "/opt/homebrew/libexec/dovecot")
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 15.0
 SPECIAL_USE: Mapping[str, str] = {
@@ -67,6 +68,7 @@ class Options:
     xoauth2: bool = False  # tokens made by Dovecot.token
     capability: str | None = None  # announced instead of what the server can do
     special_use: Mapping[str, str] = field(default_factory=lambda: SPECIAL_USE)
+    sieve: bool = False  # ManageSieve on a third port, and scripts that act on what LMTP delivers on a fourth
     config: str = ""  # further lines of dovecot.conf
 
 
@@ -87,6 +89,8 @@ class Dovecot:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
         self.tls_port = _free_port() if self.options.tls else 0
+        self.sieve_port = _free_port() if self.options.sieve else 0
+        self.lmtp_port = _free_port() if self.options.sieve else 0
         self.log = self.folder / "dovecot.log"
         self.ca_file = self.folder / "ca.pem"
         self._mail = self.folder / "mail"
@@ -101,6 +105,13 @@ class Dovecot:
     def installed() -> bool:
         """Whether this machine has Dovecot's programs."""
         return _program() is not None
+
+    @staticmethod
+    def sieves() -> bool:
+        """Whether it can also play Options.sieve: Debian's dovecot-managesieved, -sieve and -lmtpd are there."""
+        return Dovecot.installed() and all(
+            any((Path(folder) / name).exists() for folder in _LIBEXEC) for name in ("managesieve", "lmtp")
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -276,7 +287,7 @@ class Dovecot:
             f"state_dir = {own}/state",
             f"log_path = {self.log}",
             f"info_log_path = {self.log}",
-            "protocols = imap",
+            "protocols = imap sieve lmtp" if o.sieve else "protocols = imap",
             f"listen = {_LOOPBACK}",
             "instance_name = liberate-sandbox",
             "verbose_proctitle = no",
@@ -305,6 +316,7 @@ class Dovecot:
             # A wrong password must not make the next right one from the same address wait.
             "service anvil {\n  chroot =\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}",
             "service imap {\n  process_limit = 400\n}",
+            self._sieve_config() if o.sieve else "",
             o.config,
         ]
         if o.tls:
@@ -325,6 +337,16 @@ class Dovecot:
                 "plugin {\n" + "\n".join(plugin_lines) + "\n}",
             ]
         return "\n".join(line for line in lines if line) + "\n"
+
+    def _sieve_config(self) -> str:
+        return (
+            "service managesieve-login {\n  chroot =\n"
+            f"  inet_listener sieve {{\n    port = {self.sieve_port}\n  }}\n}}\n"
+            f"service lmtp {{\n  inet_listener lmtp {{\n    address = {_LOOPBACK}\n    port = {self.lmtp_port}\n  }}\n"
+            "  client_limit = 1\n}\n"
+            "protocol lmtp {\n  mail_plugins = sieve\n  postmaster_address = postmaster@example.coop\n}\n"
+            f"plugin {{\n  sieve = file:{self._mail}/%u/sieve;active={self._mail}/%u/.active.sieve\n}}"
+        )
 
     def _group(self) -> str:
         return grp.getgrgid(self._mail_user.pw_gid).gr_name

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from liberate.sandbox import Running, Sandbox
-from liberate_imap.sandbox import Dovecot
+from liberate_imap.sandbox import Dovecot, Options
 
 _MASTER = "migrator"
 
@@ -23,7 +23,7 @@ def _start(folder: Path, accounts: Sequence[str]) -> Iterator[Running]:
     if not secret.exists():
         secret.touch(mode=0o600)
         secret.write_text(secrets.token_urlsafe(16) + "\n")
-    server = Dovecot(folder)
+    server = Dovecot(folder, Options(sieve=Dovecot.sieves()))
     server.master(_MASTER, secret.read_text().strip())
     for account in accounts:
         server.user(account)
@@ -34,6 +34,7 @@ def _start(folder: Path, accounts: Sequence[str]) -> Iterator[Running]:
                 "host": "127.0.0.1",
                 "port": server.port,
                 "security": "none",
+                "sieve_port": server.sieve_port,
                 "master_user": _MASTER,
                 "master_password": {"file": str(secret.absolute())},
             }

@@ -49,6 +49,17 @@ class ImapSettings(Settings):
         default=False, description="also read \\All and \\Flagged folders, which repeat what is in the others"
     )
 
+    sieve_port: int = Field(
+        default=4190,
+        ge=0,
+        le=65535,
+        description="where the same host takes Sieve scripts (ManageSieve, RFC 5804), for a route with filters = "
+        '"copy"; 0: nowhere',
+    )
+    sieve_security: Literal["auto", "tls", "starttls", "none"] = Field(
+        default="auto", description='of that port: "auto" is "starttls", or "none" where `security` is "none"'
+    )
+
     timeout: float = Field(
         default=120.0, gt=0, description="seconds without an answer after which the server counts as gone"
     )
@@ -73,6 +84,8 @@ class ImapSettings(Settings):
                 f'security = "none" would send passwords and mail readable over the network; {self.host} is not '
                 'this machine. Use security = "tls" or "starttls"'
             )
+        if self.sieve_security == "none" and not loopback(self.host):
+            raise ValueError('sieve_security = "none" would send passwords readable over the network')
         if self.master_user and self.master_password is None:
             raise ValueError('master_user needs master_password = { env = "..." }')
         if self.master_user and self.auth != "password":
@@ -82,6 +95,12 @@ class ImapSettings(Settings):
     @property
     def real_port(self) -> int:
         return self.port or _PORTS[self.security]
+
+    @property
+    def real_sieve_security(self) -> Security:
+        if self.sieve_security == "auto":
+            return "none" if self.security == "none" else "starttls"
+        return self.sieve_security
 
     @property
     def folder_path(self) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Remark, Skipped, Survey
 from liberate.errors import PlanError
-from liberate_microsoft import auth, folder_tree, mime, pace
+from liberate.filters import Filters
+from liberate_microsoft import auth, folder_tree, mime, pace, rules
 from liberate_microsoft.client import Client, segment
 from liberate_microsoft.folders import Tree
 from liberate_microsoft.mail_listing import MailListing
@@ -59,6 +60,7 @@ class OutlookSource:
             {"Prefer": IMMUTABLE},
             mail_error,
         )
+        self._account = account
         self._whose = f"/users/{segment(account.name)}" if account.name else "/me"
         self._hidden = settings.hidden_folders
         self._tree: Tree | None = None  # as it was read last, until a listing has used it
@@ -93,6 +95,11 @@ class OutlookSource:
         if self._tree is None:
             self._tree = folder_tree.read(self._client, self._whose, self._hidden)
         return self._tree
+
+    def filters(self) -> Filters:
+        """The rules of the inbox and the automatic replies. Raises AccountError without MailboxSettings.Read."""
+        folders = {one.id: one.folder for one in self._folders().moving()}
+        return rules.filters(self._client, self._account.name, folders.get)
 
     # Reading -------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Remark, Survey
 from liberate.errors import AccountError
 from liberate.files import Note
+from liberate.filters import Filters
 from liberate_microsoft.onedrive import DRIVE, OneDriveSource
 from liberate_microsoft.outlook import MAILBOX, OutlookSource
 from liberate_microsoft.settings import MicrosoftSettings
@@ -115,6 +116,10 @@ class MicrosoftSource:
                 yield from self._mail().check()
             else:
                 list(self._files().collections())
+
+    def filters(self) -> Filters:
+        """What the mailbox does by itself; a library does nothing."""
+        return self._mail().filters() if Kind.MAIL in self._kinds else Filters()
 
     def describe(self, item: Item) -> Item:
         """What a file is like now. A message stays as it is."""

@@ -27,6 +27,7 @@ from liberate.report import (
     RoomReceipt,
     SharesReport,
 )
+from liberate.report_filters import filters_report
 
 _RUN_AGAIN = ("temporary", "counts-differ")  # what the next run of the same command may settle
 LISTED = 1000  # refusals, and findings, listed one by one for an account; the rest is counted
@@ -126,6 +127,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         notes=(*(_short(one) for one in folders if one.accounted < one.at_source), *_told(db, own & there)),
         shares=_shares(db, row.id),
         only_there=row.only_there,
+        filters=filters_report(row.filters),
         losses=_losses(db, own & there),
         rooms=tuple(RoomReceipt(**room) for room in json.loads(row.rooms or "[]")),
         files=db.scalar(sa.select(items.c.id).where(own, items.c.kind == Kind.FILE).limit(1)) is not None,

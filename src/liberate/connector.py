@@ -9,6 +9,7 @@ never repeats a call by itself.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any, Literal, NewType, Protocol, TypeAlias, runtime_checkable
 from liberate.chat import Author, Recalled, Room
 from liberate.errors import ItemError
 from liberate.files import Grant, Note
+from liberate.filters import Filters
 from liberate.naming import Rules
 from liberate.pim import Fate, Looks
 
@@ -293,6 +295,64 @@ class ReadsBack(Protocol):
 
     def read_back(self, receipts: Sequence[Receipt]) -> Iterator[tuple[Receipt, bytes | ItemError | None]]:
         """Each receipt once, in any order; None: too large to hold in memory, call read(receipt) for it."""
+        ...
+
+
+# Powers over what a mailbox does by itself ---------------------------------------------------------
+
+
+@runtime_checkable
+class HasFilters(Protocol):
+    """A source of mail that knows the account's rules, and its reply while its owner is away."""
+
+    def filters(self) -> Filters:
+        """All of them as they are now. Raises AccountError where they may not be read: the mail moves all the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is recorded of the script that liberate put at a destination."""
+
+    digests: frozenset[str] = frozenset()  # script_digest of what was put or meant to be put there
+    stood: bool = False  # it stood there
+    active: bool = False  # and was the one that acts on mail
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What became of a script."""
+
+    state: Literal["active", "beside", "edited", "removed", "switched-off"]
+    """beside: it is there, and a script of the account's own stays the one that acts; edited, removed, switched-off:
+    somebody did that, and it was left so."""
+    other: str = ""  # the name of the account's own
+
+
+def script_digest(script: str) -> str:
+    """SHA-256 in hex of what a script says, however its lines end."""
+    lines = [line.rstrip() for line in script.rstrip().splitlines()]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@runtime_checkable
+class TakesFilters(Protocol):
+    """A destination of mail that may run Sieve scripts (RFC 5228) on letters as they come."""
+
+    def mailbox(self, place: Place) -> str:
+        """What a script calls that place."""
+        ...
+
+    def extensions(self) -> frozenset[str] | None:
+        """The Sieve extensions that it announces for the account; None: it takes no scripts from us."""
+        ...
+
+    def install(self, script: str, before: Standing) -> Installed:
+        """Put the script there, and make it act on mail unless the account has an active one of its own.
+
+        It may be called again. What somebody else made, edited, removed or switched off stays as they left it.
+        Raises ItemError for a script that the server does not take.
+        """
         ...
 
 

@@ -20,9 +20,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from liberate.chat_job import ChatRun
 from liberate.closing import Closing
-from liberate.connector import Collection, Destination, Kind, Source, Spacious, Surveys
+from liberate.connector import Collection, Destination, HasFilters, Kind, Source, Spacious, Surveys
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
 from liberate.events import Event, Finished, Observer, Planned, Stopped, Waiting
+from liberate.filtering import Filtering
 from liberate.job import SliceRun
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Claim, LeaseLost
@@ -58,6 +59,7 @@ class Work:
     served: int = 0  # the turn in which it was last taken up
     recount: bool = True  # rows came or went since they were last counted by folder
     closed: bool = False  # its last things were done or begun: those that wait until all else is there
+    filters: bool = False  # its source knows what the mailbox does by itself
     over: bool = False  # nothing left, or nothing possible in this run
     failure: LiberateError | None = None
 
@@ -272,7 +274,7 @@ class Engine:
             if again is not None and not work.over:
                 work.todo.append(again)
             last = work.discovered and not work.todo and not work.running and not work.over
-            if last and not work.closed and work.move.route.kinds & _CLOSED:
+            if last and not work.closed and (work.move.route.kinds & _CLOSED or work.filters):
                 work.closed = True
                 work.todo.append(CLOSE)
                 last = False
@@ -366,6 +368,7 @@ class Engine:
         """Find out which collections the account has."""
         source = opened.source
         found = [one for one in source.collections() if one.kind in work.move.route.kinds]
+        work.filters = Kind.MAIL in work.move.route.kinds and isinstance(source, HasFilters)
         total = _expected(found)
         if isinstance(source, Surveys):
             survey = source.survey()
@@ -430,14 +433,23 @@ class Engine:
 
     def _close(self, opened: Opened, work: Work) -> bool:
         """Do the last things for an account; whether they are done."""
-        closing = Closing(self._desk(work.move), opened, work.account, self._directory, relisted=work.recount)
-        try:
-            return closing.run()
-        finally:
-            if closing.progressed:
-                self.changed = True
-                opened.since = self._monotonic()
-                opened.backoff.moved()
+        desk, kinds = self._desk(work.move), work.move.route.kinds
+        last: list[Closing | Filtering] = []
+        if kinds & _CLOSED:
+            last.append(Closing(desk, opened, work.account, self._directory, relisted=work.recount))
+        if work.filters:
+            opened.kind = Kind.MAIL
+            last.append(Filtering(desk, opened, work.account))
+        for closing in last:
+            try:
+                if not closing.run():
+                    return False
+            finally:
+                if closing.progressed:
+                    self.changed = True
+                    opened.since = self._monotonic()
+                    opened.backoff.moved()
+        return True
 
     def _heartbeat(self) -> None:
         """Renew the leases of workers that are busy with one long item or listing."""

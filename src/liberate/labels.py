@@ -23,12 +23,14 @@ class LabelPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailPolicy:
-    """What a route does with labels, and whether spam, trash and drafts come along."""
+    """What a route does with labels, whether spam, trash and drafts come along, and what becomes of filters."""
 
     labels: LabelPolicy = LabelPolicy.COPIES
     spam: Literal["skip", "copy"] = "skip"
     trash: Literal["skip", "copy"] = "copy"
     drafts: Literal["skip", "copy"] = "copy"
+    filters: Literal["list", "copy"] = "list"
+    forwarding: Literal["list", "copy"] = "list"  # of rules among them
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ committed before the first byte leaves, with all that is needed to recognise the
 destination: its slot, mark, size and digests. Rows are written under a slice's lease: the lease is
 renewed in the same transaction, so a worker that lost it can record nothing.
 
-The ledger holds ids, sizes, times, flags, digests, names of folders and files, and whom files are shared
-with. It holds no secret, no subject, no address of a correspondent, no comment and no content, and can be
+The ledger holds ids, sizes, times, flags, digests, names of folders, files and mail rules, and whom files are
+shared with. It holds no secret, no subject, no address of a correspondent, no comment and no content, and can be
 handed to an auditor.
 """
 

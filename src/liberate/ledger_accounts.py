@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -61,6 +63,19 @@ class Accounts(Store):
         """Record how many things stand at the destination that liberate did not put there."""
         with self._transaction("found there") as db:
             db.execute(accounts.update().where(accounts.c.id == account).values(only_there=strangers))
+
+    def filtered(self, account: int) -> dict[str, Any]:
+        """What was last recorded of the account's filters; {} where nothing was."""
+        with self._reading() as db:
+            text = db.scalar(sa.select(accounts.c.filters).where(accounts.c.id == account))
+        told: dict[str, Any] = json.loads(text or "{}")
+        return told
+
+    def record_filters(self, account: int, told: Mapping[str, Any] | None) -> None:
+        """Record what became of the account's filters; None: it has none."""
+        text = None if told is None else json.dumps(told, ensure_ascii=False, sort_keys=True)
+        with self._transaction("filters") as db:
+            db.execute(accounts.update().where(accounts.c.id == account).values(filters=text))
 
     def surveyed(self, account: int, survey: Survey) -> None:
         """Record the source's own count."""

@@ -40,6 +40,7 @@ accounts = sa.Table(
     sa.Column("only_there", _Int),  # things at the destination that liberate did not put there, as verify saw them
     sa.Column("accounted", _Text),  # how many items of each folder the ledger accounts for, JSON
     sa.Column("rooms", _Text),  # what became of each room's messages, JSON
+    sa.Column("filters", _Text),  # what became of the account's rules, JSON; nothing of what they look for
     sa.UniqueConstraint("route", "source"),
 )
 
@@ -159,6 +160,10 @@ shares = sa.Table(  # who may see what, and what became of it
     sa.UniqueConstraint("item", "grant"),
 )
 sa.Index("shares_account", shares.c.account, shares.c.state)
+
+
+ADDED = (accounts.c.filters,)
+"""Columns that a ledger of this format may lack, since an earlier version made it. They may be NULL."""
 
 
 def tune(engine: sa.Engine) -> None:

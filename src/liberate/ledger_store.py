@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
 from liberate.hold import Hold
-from liberate.ledger_schema import SCHEMA, meta, metadata, tune
+from liberate.ledger_schema import ADDED, SCHEMA, meta, metadata, tune
 
 LEASE = 60.0  # seconds; a worker that says nothing for so long has lost its slice
 
@@ -44,6 +44,10 @@ def number_of(done: sa.CursorResult[Any]) -> int:
     """The number of the line that was just inserted."""
     key = done.inserted_primary_key
     return int(key[0]) if key is not None else 0
+
+
+def _columns(db: sa.Connection, table: str) -> set[str]:
+    return {str(column["name"]) for column in sa.inspect(db).get_columns(table)}
 
 
 class Many:
@@ -119,6 +123,19 @@ class Store:
                 f"This job's ledger was written by another version of liberate (format {found}, this one writes "
                 f"{SCHEMA}). Finish the job with the version that began it."
             )
+        self._complete()
+
+    def _complete(self) -> None:
+        """Add the columns that this version keeps beyond those of the one that made the ledger."""
+        with self._reading() as db:
+            lacking = [column for column in ADDED if column.name not in _columns(db, column.table.name)]
+        for column in lacking:
+            with self._transaction("complete") as db:
+                table = column.table.name
+                if column.name not in _columns(db, table):  # another process may have been quicker
+                    db.exec_driver_sql(
+                        f'ALTER TABLE {table} ADD COLUMN "{column.name}" {column.type.compile(db.dialect)}'
+                    )
 
     def close(self) -> None:
         """Close every connection to the database."""

@@ -126,7 +126,7 @@ class Plan:
                 [
                     r.key,
                     sorted(r.kinds),
-                    [r.mail.labels, r.mail.spam, r.mail.trash, r.mail.drafts],
+                    [r.mail.labels, r.mail.spam, r.mail.trash, r.mail.drafts, r.mail.filters, r.mail.forwarding],
                     r.evidence,
                     *r.files.said(),
                 ]

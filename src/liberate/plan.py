@@ -56,6 +56,14 @@ class RouteTable(Settings):
     spam: SkipOrCopy = Field("skip", description="whether mail in Spam comes along")
     trash: SkipOrCopy = Field("copy", description="whether mail in Trash comes along")
     drafts: SkipOrCopy = Field("copy", description="whether drafts come along")
+    filters: Literal["list", "copy"] = Field(
+        "list",
+        description="rules and the reply while away: listed, with a Sieve script in the job's folder, or also put onto "
+        "the mail server, where they act on letters from then on",
+    )
+    forwarding: Literal["list", "copy"] = Field(
+        "list", description="rules that forward letters to others: listed, or in the script as well"
+    )
     trashed: SkipOrCopy = Field("skip", description="whether files in the trash come along")
     others: Literal["list", "copy"] = Field(
         "list", description="files of people whom the plan does not move: listed in the report, or copied as well"
@@ -228,7 +236,7 @@ class _Loader:
             if source is None or destination is None:
                 continue
             kinds = self._kinds(key, table, source.connector, destination.connector)
-            mail = MailPolicy(table.labels, table.spam, table.trash, table.drafts)
+            mail = MailPolicy(table.labels, table.spam, table.trash, table.drafts, table.filters, table.forwarding)
             files = FilePolicy(
                 table.trashed, table.others, table.deleted, frozenset(table.shares), table.comments, table.versions
             )

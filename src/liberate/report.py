@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Literal
 
 from liberate.files import WITH_OWNER
+from liberate.report_filters import FiltersReport
 
 
 class Exit(IntEnum):
@@ -132,6 +133,7 @@ class AccountReport:
     only_there: int | None = None  # at the destination and not from us, as `verify` saw it; None: it did not look
     files: bool = False  # the account's items are files
     rooms: tuple[RoomReceipt, ...] = ()  # of chat, as of the last run that ended
+    filters: FiltersReport | None = None  # None: no rules and no reply while away, or nobody looked
     rewritten: int = 0  # events and contacts that the destination writes in its own way, and that say the same
     losses: tuple[Count, ...] = ()  # what events and contacts that moved have lost, by kind; an item may be in several
 

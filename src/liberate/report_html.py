@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from liberate.report import AccountReport, Report
+from liberate.report_filters import OUTCOMES
 from liberate.report_words import (
     ROOM_NUMBERS,
     STATES,
@@ -277,6 +278,20 @@ def _account(place: int, account: AccountReport, accounts: Sequence[AccountRepor
             ("Permissions", "Why", "What to do"),
             [(number(c.items), _text(c.why), _text(c.todo) or "Nothing") for c in account.shares.left],
             numbers=(0,),
+        )
+    if account.filters is not None and account.filters.rules:
+        yield from _table(
+            "What the old account did by itself with letters",
+            ("Rule", "Now", "Why", "What to do"),
+            [
+                (
+                    _text(rule.rule),
+                    _text(OUTCOMES.get(rule.outcome, rule.outcome)),
+                    "<br>".join(_text(reason.why) for reason in rule.reasons),
+                    "<br>".join(_text(reason.todo) for reason in rule.reasons if reason.todo),
+                )
+                for rule in account.filters.rules
+            ],
         )
     for note in account.notes:
         yield f'<p class="soft">{_text(note)}</p>'

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from liberate.report import AccountReport, Count, Report, SharesReport
+from liberate.report_filters import FiltersReport
 
 VERSION = 1
 """Grows when a key changes its meaning or goes away; new keys do not change it."""
@@ -96,6 +97,18 @@ def _account(account: AccountReport) -> dict[str, Any]:
         "notes": list(account.notes),
         "shares": _shares(account.shares),
         "rooms": [asdict(room) for room in account.rooms],
+        "filters": None if account.filters is None else _filters(account.filters),
+    }
+
+
+def _filters(filters: FiltersReport) -> dict[str, Any]:
+    return {
+        **asdict(filters),
+        "needs": list(filters.needs),
+        "rules": [
+            {"rule": rule.rule, "outcome": rule.outcome, "reasons": [asdict(reason) for reason in rule.reasons]}
+            for rule in filters.rules
+        ],
     }
 
 
@@ -238,6 +251,48 @@ _ACCOUNT = _object(
             files=_whole("files that moved with them"),
             chain=_text('SHA-256 over the ids, digests and places of what moved, in order; "" where nothing did'),
         ),
+    ),
+    filters=_perhaps(
+        _object(
+            "rules that act on letters as they come, and the reply while away; null where there are none",
+            state=_text(
+                "what became of the script: beside is behind an active one of the account's own",
+                enum=[
+                    "active",
+                    "beside",
+                    "edited",
+                    "removed",
+                    "switched-off",
+                    "listed",
+                    "no-server",
+                    "refused",
+                    "unread",
+                    "sending",
+                ],
+            ),
+            file=_text('the script, in the job\'s folder; "" where there is none'),
+            other=_text("the account's own script that acts instead"),
+            why=_text("why it was refused, or the rules could not be read"),
+            todo=_text("what to do about that"),
+            needs=_list("Sieve extensions that the script uses", _text("its name")),
+            rules=_list(
+                "rule by rule",
+                _object(
+                    "one rule",
+                    rule=_text("its name at the source"),
+                    outcome=_text("partly: without what the reasons name", enum=["written", "partly", "listed", "off"]),
+                    reasons=_list(
+                        "what is not in the script, and why",
+                        _object(
+                            "one reason",
+                            code=_text("stable, in kebab-case"),
+                            why=_text("the reason"),
+                            todo=_text('what somebody can do; "" when nothing can be done'),
+                        ),
+                    ),
+                ),
+            ),
+        )
     ),
 )
 SCHEMA: dict[str, Any] = {

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 
 from liberate.report import AccountReport, Count, Report
+from liberate.report_filters import OUTCOMES
 from liberate.report_words import (
     ROOM_NUMBERS,
     STATES,
@@ -151,6 +152,14 @@ def _account(account: AccountReport) -> Iterator[str]:
     if account.shares is not None and account.shares.left:
         yield "Not shared as at the source:"
         yield from _counts(account.shares.left)
+    if account.filters is not None and account.filters.rules:
+        yield "What the old account did by itself with letters:"
+        for rule in account.filters.rules:
+            line = f"{plain(rule.rule)}: {OUTCOMES.get(rule.outcome, rule.outcome)}."
+            reasons = " ".join(f"{reason.why} {reason.todo}".strip() for reason in rule.reasons)
+            yield from textwrap.wrap(
+                f"{line} {plain(reasons)}".strip(), _WIDTH, initial_indent="  ", subsequent_indent="    "
+            )
     for note in account.notes:
         yield from textwrap.wrap(f"Note: {plain(note)}", _WIDTH, subsequent_indent="  ")
 

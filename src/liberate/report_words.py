@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from liberate import report_filters
 from liberate.report import AccountReport, Count, Exit, Finding, Report, RoomReceipt, SharesReport
 
 EVIDENCE: Mapping[str, str] = {
@@ -154,6 +155,8 @@ def account_sentences(account: AccountReport) -> list[str]:
             else "It is not finished."
         )
     told.append(_proof([account]))
+    if account.filters is not None:
+        told.extend(plain(sentence) for sentence in report_filters.sentences(account.filters))
     return [sentence for sentence in told if sentence]
 
 

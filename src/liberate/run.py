@@ -67,6 +67,8 @@ def migrate(
                 engine.stopping,
                 step=step,
                 account_name=move.person.source,
+                there_name=move.person.destination,
+                scripts=plan.job_dir / "sieve",
             )
 
         directory = Directory.of(everybody)

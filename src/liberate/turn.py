@@ -72,6 +72,8 @@ class Desk:
     seconds: float = SLICE_SECONDS
     bytes: int = SLICE_BYTES
     account_name: str = ""  # at the source
+    there_name: str = ""  # at the destination
+    scripts: Path | None = None  # a folder for what becomes of accounts' filters
 
 
 class Turn:

@@ -12,6 +12,7 @@ from email.message import Message as Parsed
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from liberate_google.standin import settings
 from liberate_google.standin.errors import ApiError, bad_request
 from liberate_google.standin.mailbox import HIDDEN, Event, Label, Mailbox, Message
 from liberate_google.standin.query import Query
@@ -350,4 +351,5 @@ _METHODS: dict[str, Callable[[Route, Mailbox, Any], Answer | None]] = {
     "labels.update": _labels_patch,
     "labels.delete": _labels_delete,
     "history.list": _history,
+    **settings.METHODS,
 }

@@ -6,7 +6,7 @@ import bisect
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from liberate_google.standin.errors import ApiError, bad_request, not_found
 
@@ -75,6 +75,8 @@ class Mailbox:
         self.lock = threading.RLock()
         self.messages: dict[int, Message] = {}
         self.labels: dict[str, Label] = {key: Label(key, key, "system") for key in SYSTEM_LABELS}
+        self.filters: dict[str, dict[str, Any]] = {}  # as settings.filters tells them, by id
+        self.vacation: dict[str, Any] = {"enableAutoReply": False}
         self.events: list[Event] = []
         self._clock = clock
         self._by_date: list[Message] = []

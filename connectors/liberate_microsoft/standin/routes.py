@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from liberate_microsoft.standin import deltas, mail_routes, shapes
+from liberate_microsoft.standin import deltas, mail_routes, rules, shapes
 from liberate_microsoft.standin.entra import Grant
 from liberate_microsoft.standin.errors import ApiError, forbidden, not_found
 from liberate_microsoft.standin.faults import Call
@@ -74,6 +74,8 @@ class Graph:
                 raise ApiError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
             steps = ["users", grant.user, *steps[1:]]
         match steps:
+            case ["users", who, *rest] if rules.plays(self._standin, who, rest):
+                return rules.Rules(self._standin).answer(who, rest, call, grant)
             case ["users", who, *rest] if mail_routes.is_mail(steps):
                 return self._mail.answer("v1.0", who, rest, call, grant)
             case ["users", who]:

@@ -21,6 +21,7 @@ from liberate_microsoft.standin.faults import Call, Fault
 from liberate_microsoft.standin.mailbox import Mailbox
 from liberate_microsoft.standin.quota import TEN_MINUTES, Crowd, Quota
 from liberate_microsoft.standin.reply import Broken, Reply, refusal, request_ids
+from liberate_microsoft.standin.rules import RuleBox
 from liberate_microsoft.standin.tree import Blob, Drive, Node
 from liberate_microsoft.standin.wire import Connection
 
@@ -80,6 +81,7 @@ class GraphStandin(Served):
         self.people: dict[str, Member] = {}
         self.sites: dict[str, Site] = {}
         self.drives: dict[str, Drive] = {}
+        self.rules: dict[str, RuleBox] = {}
         self.mailboxes: dict[str, Mailbox] = {}
         self.mail_quotas: dict[str, Quota] = {}  # by address: requests in any ten minutes
         self.crowd = Crowd()
@@ -126,6 +128,10 @@ class GraphStandin(Served):
         if drive:
             self.drives[made.id] = made
         return made
+
+    def rule_box(self, address: str) -> RuleBox:
+        """What that person's mailbox does by itself: nothing, until somebody fills it."""
+        return self.rules.setdefault(address.lower(), RuleBox(address.lower()))
 
     def add_mailbox(
         self, address: str, name: str = "", *, shared: bool = False, names: dict[str, str] | None = None
