@@ -74,12 +74,12 @@ class CalendarSource:
             yield from known.behind(shared=self._copies_shared)
         path = f"/calendars/{segment(collection.id.removeprefix(PREFIX))}/events"
         seen: set[bytes] = set()
-        for raw in self._exchange.list(path, {"$select": FIELDS, "$top": str(PAGE)}):
+        for raw in self._exchange.each(path, {"$select": FIELDS, "$top": str(PAGE)}):
             if _short(raw) not in seen and _moves(raw):
                 seen.add(_short(raw))
                 yield self._item(raw)
         now: set[bytes] = set()
-        for raw in self._exchange.list(path, {"$select": "id,type,seriesMasterId", "$top": str(_MANY)}):
+        for raw in self._exchange.each(path, {"$select": "id,type,seriesMasterId", "$top": str(_MANY)}):
             if _moves(raw):
                 now.add(_short(raw))
                 if _short(raw) not in seen:

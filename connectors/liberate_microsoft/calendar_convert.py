@@ -116,8 +116,8 @@ def cancelled_on(raw: Json, told: str) -> tuple[datetime, ...]:
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
-def missing(raw: Json, there: Collection[datetime], *, by_rule: bool) -> list[datetime]:
-    """The starts, by the series' clock, of instances that its rule gives and that are not `there`, up to the last one.
+def missing(raw: Json, there: Collection[datetime], end: datetime, *, by_rule: bool) -> list[datetime]:
+    """The starts, by the series' clock, of instances that its rule gives and that are not `there`, up to `end`.
 
     `there` are starts in UTC. Of a series that no rule says, its own start may be missing.
     """
@@ -126,14 +126,14 @@ def missing(raw: Json, there: Collection[datetime], *, by_rule: bool) -> list[da
     begin = _local(_start(raw), where, all_day=all_day)
     if not by_rule:
         return [] if begin in known else [begin]
-    return [one for one in occurrences(raw).until(max(known, default=begin)) if one not in known]
+    return [one for one in occurrences(raw).until(end.replace(tzinfo=None)) if one not in known]
 
 
 def original(raw: Json, where: ZoneInfo | None, *, all_day: bool) -> datetime:
     """When a changed instance would have begun, by the series' clock. Raises ItemError."""
     told = times.instant(raw.get("originalStart"))
     if told is None:
-        raise _unreadable("a changed instance that does not say which one it is")
+        raise unreadable("a changed instance that does not say which one it is")
     return _local(told, where, all_day=all_day)
 
 
@@ -160,7 +160,7 @@ def made(raw: Json, whose: Whose, more: Series | None = None) -> Made:
         try:
             text = recurrence.rule(raw.get("recurrence"), where, all_day=all_day)
         except recurrence.Unwritable as error:
-            raise _unreadable(str(error)) from None
+            raise unreadable(str(error)) from None
         # A rule begins with its first occurrence, or some programs show the start as one more (RFC 5545 3.8.5.3).
         first = recurrence.Occurrences(text, _local(begin, where, all_day=all_day), where).first()
         if first is None:
@@ -220,7 +220,7 @@ class _Shared:
     def _times(self, out: Event, raw: Json, first: datetime | None) -> None:
         begin, end = _start(raw), times.point(raw.get("end"))
         if end is None:
-            raise _unreadable("an end that cannot be read")
+            raise unreadable("an end that cannot be read")
         if raw.get("isAllDay"):
             start_day, end_day = times.day(begin, self.where), times.day(end, self.where)
             length = max(timedelta(days=1), end_day - start_day)
@@ -280,11 +280,12 @@ def is_small_file(raw: Json) -> bool:
 def _start(raw: Json) -> datetime:
     found = times.point(raw.get("start"))
     if found is None:
-        raise _unreadable("a start that cannot be read")
+        raise unreadable("a start that cannot be read")
     return found
 
 
-def _unreadable(what: str) -> ItemError:
+def unreadable(what: str) -> ItemError:
+    """The error of an event that is told in an unknown way; `what` quotes nothing of it."""
     return ItemError(
         "unreadable-event",
         f"Graph tells this event in a way that liberate does not understand: {what}.",

@@ -71,10 +71,10 @@ def read(exchange: Exchange) -> Calendars:
     """Every calendar of the mailbox, each once: those of all its groups."""
     told: dict[str, Mapping[str, Any]] = {}
     asked = {"$select": _FIELDS, "$top": "100"}
-    for raw in exchange.list("/calendars", asked):  # of the default group only, as its description has it
+    for raw in exchange.each("/calendars", asked):  # of the default group only, as its description has it
         told.setdefault(str(raw["id"]), raw)
-    for group in list(exchange.list("/calendarGroups", {"$select": "id,name", "$top": "100"})):
-        for raw in exchange.list(f"/calendarGroups/{segment(str(group['id']))}/calendars", asked):
+    for group in list(exchange.each("/calendarGroups", {"$select": "id,name", "$top": "100"})):
+        for raw in exchange.each(f"/calendarGroups/{segment(str(group['id']))}/calendars", asked):
             told.setdefault(str(raw["id"]), raw)
     own = {_owner(raw) for raw in told.values() if raw.get("isDefaultCalendar")} - {""}
     # The address that a person signs in with need not be the one that their mailbox has.

@@ -15,8 +15,6 @@ from liberate_microsoft.pim_problems import judge, object_error
 from liberate_microsoft.problems import Failure
 from liberate_microsoft.settings import MicrosoftSettings
 
-_ABOUT_ONE = (400, 403, 404, 410, 500)
-
 
 class Exchange:
     """For one kind of one account. `whose` is where Graph has what is theirs."""
@@ -47,7 +45,7 @@ class Exchange:
     def close(self) -> None:
         self.client.close()
 
-    def list(self, path: str, params: Mapping[str, str], *, missing: bool = False) -> Iterator[Mapping[str, Any]]:
+    def each(self, path: str, params: Mapping[str, str], *, missing: bool = False) -> Iterator[Mapping[str, Any]]:
         """The members of a list below `whose`. `missing`: one that is not there has none."""
         return values(self.client, f"{self.whose}{path}", params, missing=missing)
 

@@ -11,7 +11,7 @@ from liberate.connector import Item, Kind
 from liberate.pim import ObjectFacts
 
 _ITEMS = 1100  # the core reads at most a thousand after listing them
-_BYTES = 12 << 20
+_BYTES = 20 << 20
 
 
 @dataclass(frozen=True, slots=True)

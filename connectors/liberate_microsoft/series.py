@@ -15,6 +15,7 @@ from liberate_microsoft.exchange import Exchange
 from liberate_microsoft.objects import Made
 
 _WINDOW = timedelta(days=1800)  # Graph refuses windows of more than 1,825 days
+_MOVED = timedelta(days=370)  # how far an instance may have been moved out of its series
 _AHEAD = 5  # years from now that instances are written for by themselves, where no rule can say them
 
 
@@ -32,9 +33,12 @@ class EventReader:
 
     def made(self, raw: Json) -> Made:
         """The object of an event or a series that was just listed. Raises ItemError."""
-        if raw.get("type") != "seriesMaster":
-            return calendar_convert.made(raw, self._whose, Series(attachments=self._attached(raw)))
-        return self._series(str(raw["id"]))
+        try:
+            if raw.get("type") != "seriesMaster":
+                return calendar_convert.made(raw, self._whose, Series(attachments=self._attached(raw)))
+            return self._series(str(raw["id"]))
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+            raise calendar_convert.unreadable(type(error).__name__) from None
 
     # Series --------------------------------------------------------------------------------------
 
@@ -52,11 +56,12 @@ class EventReader:
             cancelled = [day for told in raw["cancelledOccurrences"] or () for day in self._cancelled(raw, str(told))]
             listed = None
         else:
-            instances = list(self._instances(raw, *self._span(raw)))
+            begin, end = self._span(raw)
+            instances = list(self._instances(raw, begin - _MOVED, end + _MOVED))
             changed = [str(one["id"]) for one in instances if one.get("type") == "exception"]
             exceptions = [self._exchange.one(f"/events/{segment(one)}", {"$select": FIELDS}) for one in changed]
             starts = {start for one in instances if (start := _original(one)) is not None}
-            cancelled = calendar_convert.missing(raw, starts, by_rule=by_rule)
+            cancelled = calendar_convert.missing(raw, starts, end, by_rule=by_rule)
             listed = None if by_rule else sorted(starts)
         attached = self._attached(raw, *exceptions)
         return calendar_convert.made(raw, self._whose, Series(exceptions, cancelled, listed, attached))
@@ -91,7 +96,7 @@ class EventReader:
         end = datetime(max(now.year, begin.year) + _AHEAD, 12, 31, tzinfo=UTC)
         if last is not None:
             end = min(end, datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=2))
-        return begin - timedelta(days=2), max(end, begin + timedelta(days=2))
+        return begin, max(end, begin)
 
     def _instances(self, raw: Json, begin: datetime, end: datetime) -> Iterator[Json]:
         while begin < end:
