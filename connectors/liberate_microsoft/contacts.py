@@ -166,7 +166,8 @@ class ContactsSource:
         """The picture; none where there is none. One that Exchange does not hand over is told as lost."""
         client = self._exchange.client
         path = f"{self._exchange.whose}/contacts/{segment(id_)}/photo/$value"
-        for tries in range(1, _TRIES + 1):
+        tries = 1
+        while True:
             found = self._picture(path)
             if isinstance(found, Photo):
                 return found
@@ -174,6 +175,7 @@ class ContactsSource:
                 break
             if not found.rate:  # for those the pacer holds everybody
                 client.pacer.sleep(max(found.wait or 0.0, 0.1 * 4 ** (tries - 1)))
+            tries += 1
         if found.status == 404 and not _about_mailbox(found):
             return Photo()
         if found.rate or found.status == 401 or _about_mailbox(found):
