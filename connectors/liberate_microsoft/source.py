@@ -9,7 +9,6 @@ from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, 
 from liberate.errors import AccountError
 from liberate.files import Note
 from liberate.pim import Looks
-from liberate_microsoft import calendars, contacts
 from liberate_microsoft.calendar import CalendarSource
 from liberate_microsoft.contacts import ContactsSource
 from liberate_microsoft.onedrive import DRIVE, OneDriveSource
@@ -27,10 +26,8 @@ _SERVICES: Mapping[Kind, Callable[[MicrosoftSettings, Account], Service]] = {
 _UNENTERED = {
     Kind.MAIL: Collection(MAILBOX, (), Kind.MAIL),
     Kind.FILE: Collection(DRIVE, (), Kind.FILE),
-    Kind.EVENT: Collection(calendars.PREFIX, ("Calendar",), Kind.EVENT),
-    Kind.CONTACT: Collection(contacts.PREFIX, ("Contacts",), Kind.CONTACT),
 }
-"""What stands for a service that could not be entered."""
+"""What stands for a service that could not be entered. Calendars and contacts have no name that is known beforehand."""
 
 KINDS = frozenset(_SERVICES)
 _OF_MAILBOXES = KINDS - {Kind.FILE}
@@ -91,7 +88,7 @@ class MicrosoftSource:
                 failures.append(error)
                 if self._told:
                     raise
-                found.append(_UNENTERED[kind])
+                found += [_UNENTERED[kind]] if kind in _UNENTERED else []
         if failures and len(failures) == len(self._kinds):
             raise failures[-1]
         yield from found
