@@ -91,8 +91,9 @@ def _lines(raw: Json, name: str, photo: Photo) -> Iterator[Line]:
 def _names(raw: Json) -> Iterator[Line]:
     shown = _text(raw, "displayName") or " ".join(filter(None, (_text(raw, "givenName"), _text(raw, "surname"))))
     mails = [str(_table(one).get("address") or "") for one in _list(raw.get("emailAddresses"))]
-    spare = (shown, _text(raw, "fileAs"), _text(raw, "companyName"), _text(raw, "nickName"), *mails)
-    yield vcard.line("FN", vcard.text(next(filter(None, spare), "")))
+    numbers = [_text(raw, "mobilePhone"), *_texts(raw, "businessPhones"), *_texts(raw, "homePhones")]
+    spare = (shown, _text(raw, "fileAs"), _text(raw, "companyName"), _text(raw, "nickName"), *mails, *numbers)
+    yield vcard.line("FN", vcard.text(next(filter(None, spare), "?")))  # servers refuse a card without it
     parts = [_text(raw, one) for one in ("surname", "givenName", "middleName", "title", "generation")]
     if any(parts):
         yield vcard.line("N", vcard.parts(parts))

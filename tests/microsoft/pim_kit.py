@@ -78,23 +78,26 @@ def _shown(moment: date) -> str:
 def told(body: bytes) -> set[Time]:
     """The times of an object over five years, by a library that has nothing to do with us."""
     calendar = icalendar.Calendar.from_ical(body)
-    found = recurring_ical_events.of(calendar).between(BEGIN, END)
+    found = recurring_ical_events.of(calendar).between(BEGIN - timedelta(days=40), END + timedelta(days=40))
     times = [(_shown(one["DTSTART"].dt), _shown(one["DTEND"].dt), str(one.get("SUMMARY"))) for one in found]
     assert len(set(times)) == len(times), "doubled"
-    return set(times)
+    return _within(times)
+
+
+def _within(times: Iterable[Time]) -> set[Time]:
+    return {one for one in times if BEGIN.isoformat() <= one[0] < END.isoformat()}
 
 
 def truth(event: Event) -> set[Time]:
     """When it takes place over these years by the stand-in's own reckoning."""
     if event.recurrence is None:
-        return {_time(event, event.begin, event.end, event)}
+        return _within([_time(event, event.begin, event.end, event)])
     out = set()
     for day in event.planned(END + timedelta(days=40)):
         one = event.exceptions.get(day, event)
         begin = one.begin if one is not event else datetime.combine(day, event.begin.time())
         out.add(_time(event, begin, begin + (one.end - one.begin), one))
-    first, last = BEGIN.isoformat(), END.isoformat()
-    return {one for one in out if one[1] > first and one[0] < last}
+    return _within(out)
 
 
 def _time(event: Event, begin: datetime, end: datetime, shown: Event) -> Time:

@@ -36,7 +36,8 @@ def written(raw: dict[str, Any], photo: Photo | None = None) -> list[str]:
         ({"displayName": None, "givenName": "Anna", "surname": "Å"}, ["FN:Anna Å", "N:Å;Anna;;;"]),
         ({"companyName": "Seeds"}, ["FN:Seeds", "ORG:Seeds"]),
         ({"emailAddresses": [{"address": "a@b.example"}]}, ["FN:a@b.example", "EMAIL;PREF=1:a@b.example"]),
-        ({}, ["FN:"]),
+        ({"mobilePhone": "1"}, ["FN:1", "TEL;TYPE=cell:1"]),
+        ({}, ["FN:?"]),
         (
             {"displayName": "x", "title": "Dr.", "givenName": "G", "middleName": "M", "surname": "S",
              "generation": "III"}, ["FN:x", "N:S;G;M;Dr.;III"],
