@@ -43,6 +43,7 @@ class MailListing:
         self._tree = tree
         self._page = page
         self._expand = True  # until Graph refuses it
+        self._moving = {one.id: one for one in tree.moving()}
         self._at: dict[str, At] = {}
         self._here: set[str] = set()  # ids that some folder's changes named as standing in it
         self._away: dict[str, None] = {}  # ids that some folder has no more, in order
@@ -51,12 +52,11 @@ class MailListing:
     def run(self, since: Cursor | None) -> Iterator[Listed]:
         """Everything, or what changed since the cursor; each folder of which the cursor knows nothing as a whole."""
         before = read_cursor(since)
-        moving = list(self._tree.moving())
-        self._at = {one.id: at for one in moving if (at := before.get(one.id)) and at.mark == one.mark}
+        self._at = {key: at for key, one in self._moving.items() if (at := before.get(key)) and at.mark == one.mark}
         yield from self._tree.left()
-        for folder in moving:
+        for folder in self._moving.values():
             yield from self._folder(folder)
-        yield from self._settle({one.id: one for one in moving})
+        yield from self._settle()
         yield write_cursor(self._at)
 
     # One folder ----------------------------------------------------------------------------------
@@ -128,7 +128,18 @@ class MailListing:
         if not everything:
             self._here.add(key)
         self._since_cursor += 1
+        if not messages.whole(raw):
+            told = self._described(key)
+            if told is None:
+                return  # it went meanwhile: what it is like now, a later delta tells
+            raw, folder = told, self._moving.get(str(told.get("parentFolderId") or ""), folder)
         yield messages.item(raw, folder)
+
+    def _described(self, key: str) -> Raw | None:
+        """The message as it is now; None where Exchange has it no more, or cannot tell."""
+        path = f"{self._whose}/messages/{segment(key)}"
+        answer = self._client.call(path, pace.REQUEST, self._wanted(), takes=_not_there)
+        return None if isinstance(answer, Failure) else answer
 
     # What no delta tells -------------------------------------------------------------------------
 
@@ -167,7 +178,7 @@ class MailListing:
             position += len(found)
             size = min(self._page, size * 2)
 
-    def _settle(self, moving: Mapping[str, MailFolder]) -> Iterator[Listed]:
+    def _settle(self) -> Iterator[Listed]:
         """What became of messages that a folder has no more, and that none named as its own.
 
         A move shows as removed here and created there, and there may have been listed before it happened. So each
@@ -185,8 +196,8 @@ class MailListing:
                     yield Gone(key)
                 continue
             parent = str(answer.get("parentFolderId") or "")
-            if parent in moving:
-                yield messages.item(answer, moving[parent])
+            if parent in self._moving:
+                yield messages.item(answer, self._moving[parent])
             elif parent in left:
                 yield Gone(key)
             # else it stands in a folder made since the tree was read, which the next run lists

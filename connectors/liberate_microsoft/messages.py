@@ -24,6 +24,17 @@ EXPAND = f"singleValueExtendedProperties($filter=id eq '{_LAST_VERB}')"
 _ANSWERED, _FORWARDED = frozenset({102, 103}), 104
 
 
+_FACTS = frozenset({"isRead", "isDraft", "flag", "categories", "importance"})
+
+
+def whole(raw: Json) -> bool:
+    """Whether all the facts are told: where only isRead changed, a delta tells that and no more.
+
+    Whatever was selected (microsoft-graph-docs 7776). What is not told must not be taken for what is not so.
+    """
+    return raw.keys() >= _FACTS
+
+
 def item(raw: Json, folder: MailFolder) -> Item:
     """A message in this folder as an item. Its size is not known, and Exchange writes it anew at every fetch."""
     known = facts(raw, folder)

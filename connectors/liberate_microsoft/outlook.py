@@ -135,8 +135,8 @@ class OutlookSource:
         if hidden:
             yield Remark(
                 "hidden-folders",
-                f"{len(hidden)} folders that Outlook does not show stay behind, with "
-                f"{sum(one.count for one in hidden)} items in them.",
+                f"Folders that Outlook does not show stay behind (folders: {len(hidden)}, "
+                f"items in them: {sum(one.count for one in hidden)}).",
                 'If people miss something of theirs, set hidden_folders = "copy".',
             )
 

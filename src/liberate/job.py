@@ -171,7 +171,7 @@ class SliceRun(Sending):
         back: list[str] = []
         if known and self._given_up is None:
             self._given_up = self._ledger.given_up(claim)
-        given_up = self._given_up or frozenset()
+        given_up: set[str] = self._given_up or set()
         seen: set[str] = set()
         for key, entry in zip(keys, entries, strict=True):
             if key in seen:

@@ -200,6 +200,43 @@ def test_the_second_pass_lists_what_changed_and_nothing_else(mailbox: Mailbox, s
     assert third == [cursor(third)]
 
 
+def test_a_message_that_was_only_read_keeps_all_that_the_delta_does_not_tell(
+    standin: GraphStandin, mailbox: Mailbox, settings: MicrosoftSettings
+) -> None:
+    letter = mailbox.add(
+        mail(1), "sentitems", flag="flagged", categories=("Red",), importance="high", last_verb=102, draft=True
+    )
+    lost = mailbox.add(mail(2))
+    with opened(settings) as source:
+        first = listing(source)
+        mailbox.change(letter, read=True)
+        mailbox.change(lost, read=True)
+        standin.faults.add(Fault(method="message", item=key(mailbox, lost), status=404, code="ErrorItemNotFound"))
+        second = listing(source, cursor(first))
+    assert calls(standin, "message") == 2
+    (before,) = (one for one in items(first) if one.id == key(mailbox, letter))
+    (after,) = items(second)
+    assert facts(after).flags - facts(before).flags == {"\\Seen"}
+    assert facts(before).flags - facts(after).flags == set()
+    assert facts(after).keywords == facts(before).keywords == {"Red", "$Important"}
+    assert (after.version, facts(after).received) == (before.version, facts(before).received)
+
+
+def test_a_message_read_and_moved_in_the_same_moment_is_told_where_it_is(
+    standin: GraphStandin, mailbox: Mailbox, settings: MicrosoftSettings
+) -> None:
+    letter = mailbox.add(mail(1))
+    with opened(settings) as source:
+        start = cursor(listing(source))
+        mailbox.change(letter, read=True)
+        standin.faults.add(Fault(method="message", does=lambda: mailbox.move(letter, "archive")))
+        second = listing(source, start)
+        third = listing(source, cursor(second))
+    assert [path(one) for one in items(second)] == [("Archive",)]
+    assert not gone(second)
+    assert not gone(third)
+
+
 def test_a_flag_alone_changes_no_version_and_the_same_facts_have_the_same_one(
     mailbox: Mailbox, settings: MicrosoftSettings
 ) -> None:
@@ -251,13 +288,12 @@ def test_a_message_moved_during_the_first_listing_ends_up_in_its_folder(
     standin: GraphStandin, mailbox: Mailbox, settings: MicrosoftSettings
 ) -> None:
     letters = [mailbox.add(mail(n), ("archive", "sentitems")[n % 2]) for n in range(12)]
-    standin.faults.add(
-        Fault(
-            method="mail-delta",
-            skip=1,
-            does=lambda: [mailbox.move(one, "deleteditems") for one in letters[:4]] and None,
-        )
-    )
+
+    def tidy() -> None:
+        for one in letters[:4]:
+            mailbox.move(one, "deleteditems")
+
+    standin.faults.add(Fault(method="mail-delta", skip=1, does=tidy))
     with opened(settings) as source:
         first = listing(source)
         second = listing(source, cursor(first))

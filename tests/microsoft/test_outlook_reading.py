@@ -162,7 +162,11 @@ def test_three_messages_are_read_at_once_and_never_more_by_all_who_read(
     for n in range(12):
         mailbox.add(mail(n))
     together = threading.Barrier(3)
-    standin.faults.add(Fault(method="value", times=6, does=lambda: together.wait(20) and None))
+
+    def meet() -> None:
+        together.wait(20)
+
+    standin.faults.add(Fault(method="value", times=6, does=meet))
     clock = Clock()
     pacer = MailboxPacer(None, clock, clock.sleep)
     with opened(settings, pacer=pacer) as source, opened(settings, pacer=pacer) as other:
@@ -254,7 +258,7 @@ def test_a_check_says_what_will_stay_behind(
     mailbox.add_folder("Empty", hidden=True)
     found = remarks(settings)
     assert [one.code for one in found] == ["archive-mailbox", "hidden-folders"]
-    assert "1 folders" in found[1].why
+    assert "(folders: 1, items in them: 1)" in found[1].why
     assert not any(one.stops for one in found)
     standin.entra.roles -= {"MailboxSettings.Read"}
     standin.entra.end_tokens()

@@ -16,7 +16,7 @@ from liberate_microsoft.standin.mailbox import regenerated, sorted_form
 from microsoft_kit import ANNA
 from outlook_kit import mail
 
-from liberate.connector import Account, Item, Kind
+from liberate.connector import Account, Item, Kind, ReadsMany
 from liberate.registry import connector as registered
 
 Get = Callable[..., requests.Response]
@@ -112,6 +112,7 @@ def test_a_delta_pages_and_then_tells_a_move_as_removed_here_and_new_there(get: 
     mailbox.delete(letters[5])
     key = [mailbox.id_of(one, immutable=True) for one in letters]
     changes, _ = follow(here)
+    assert "flag" not in changes[1], "of a message that was only read, no more is told than that"
     assert [(one["id"], one.get("isRead"), one.get("@removed")) for one in changes] == [
         (key[3], None, {"reason": "deleted"}),
         (key[4], True, None),
@@ -291,6 +292,7 @@ def test_the_sandbox_runs_and_its_settings_lead_to_it(tmp_path: Path) -> None:
             (collection,) = one.collections()
             listed = [item for item in one.items(collection, None) if isinstance(item, Item)]
             assert len(listed) > 20
+            assert isinstance(one, ReadsMany)
             assert all(loaded.body for loaded in one.read_many(listed[:3]))
 
 

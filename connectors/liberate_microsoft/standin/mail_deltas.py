@@ -12,6 +12,9 @@ from liberate_microsoft.standin import mail_shapes
 from liberate_microsoft.standin.errors import ApiError
 from liberate_microsoft.standin.mailbox import Letter, Mailbox, MailFolder
 
+_READ_ONLY = frozenset({"id", "isRead", "parentFolderId"})
+"""All that a delta tells of a message that was only read or marked as unread (microsoft-graph-docs 7776)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -91,7 +94,10 @@ def _went(mailbox: Mailbox, folder: MailFolder, token: Token) -> list[tuple[int,
 def _entry(mailbox: Mailbox, number: int, letter: Letter | None, token: Token, *, immutable: bool) -> dict[str, Any]:
     if letter is None:
         return mail_shapes.removed(mailbox.id_of_number(number, token.folder, immutable=immutable))
-    return mail_shapes.message(mailbox, letter, immutable=immutable, verb=token.verb)
+    told = mail_shapes.message(mailbox, letter, immutable=immutable, verb=token.verb)
+    if token.before is not None and letter.altered <= token.before:
+        return {name: value for name, value in told.items() if "@" in name or name in _READ_ONLY}
+    return told
 
 
 def conversion_failed() -> ApiError:

@@ -67,6 +67,7 @@ class Letter:
     protected: bool = False  # $value is forbidden
     changed: int = 0
     entered: int = 0  # when it came into this folder
+    altered: int = 0  # when something else than `read` changed
     changes: int = 1
 
     @property
@@ -185,7 +186,11 @@ class Mailbox:
         with self.lock:
             for name, value in facts.items():
                 setattr(letter, name, value)
-            self._touch(letter)
+            if facts.keys() == {"read"}:  # which makes no new version of it, and is told in fewer words
+                self.sequence += 1
+                letter.changed = self.sequence
+            else:
+                self._touch(letter)
 
     def edit(self, draft: Letter, raw: bytes) -> None:
         """The person goes on writing."""
@@ -218,7 +223,7 @@ class Mailbox:
 
     def _touch(self, letter: Letter) -> int:
         self.sequence += 1
-        letter.changed = self.sequence
+        letter.changed = letter.altered = self.sequence
         letter.changes += 1
         stamp = max(self._clock(), letter.modified.timestamp() + 1)  # no two versions within one second
         letter.modified = datetime.fromtimestamp(stamp, UTC)
