@@ -28,7 +28,7 @@ class CalendarSource:
     """The calendars of one person or shared mailbox. Reads only: Calendars.Read allows nothing else.
 
     Every listing names everything, and Whole says so. Graph follows changes only within a window of time, in v1.0,
-    and there not of series: docs/decisions/0020-calendars-are-listed-whole.md.
+    and there not of series: docs/decisions/0021-calendars-are-listed-whole.md.
     """
 
     def __init__(
