@@ -65,41 +65,43 @@ class CalendarSource:
         """Every event of the calendar. Under the first calendar, those calendars are Skipped that stay behind.
 
         Graph counts its pages from the beginning, so what somebody deletes meanwhile may push an event past the
-        listing. So the ids are listed once more: what was missed is read, and only two lists that are the same are
-        the Whole.
+        listing. So the ids are listed once more: what was missed is read, and only if nothing went between the two
+        lists are they the Whole.
         """
         known = self._known()
         first = next(known.moving(shared=self._copies_shared), None)
         if first is not None and first.collection.id == collection.id:
             yield from known.behind(shared=self._copies_shared)
-        path = f"/calendars/{segment(collection.id.removeprefix(PREFIX))}/events"
+        id_ = collection.id.removeprefix(PREFIX)
+        path = f"/calendars/{segment(id_)}/events"
+        base = known.base(id_)
         seen: set[bytes] = set()
         for raw in self._exchange.each(path, {"$select": FIELDS, "$top": str(PAGE)}):
             if _short(raw) not in seen and _moves(raw):
                 seen.add(_short(raw))
-                yield self._item(raw)
+                yield self._item(raw, base)
         now: set[bytes] = set()
         for raw in self._exchange.each(path, {"$select": "id,type,seriesMasterId", "$top": str(_MANY)}):
             if _moves(raw):
                 now.add(_short(raw))
                 if _short(raw) not in seen:
-                    yield from self._missed(raw)
-        if now == seen:
+                    yield from self._missed(raw, base)
+        if seen <= now:
             yield Whole()
 
-    def _missed(self, raw: Json) -> Iterator[Listed]:
+    def _missed(self, raw: Json, base: str) -> Iterator[Listed]:
         try:
-            made = self._reader().by_id(str(raw["id"]))
+            made = self._reader().by_id(str(raw["id"]), base)
         except ItemError as error:
             if error.code != "gone":
                 yield Skipped(str(raw["id"]), error.code, error.why, error.todo)
             return
         yield self._item_of(str(raw["id"]), made)
 
-    def _item(self, raw: Json) -> Item | Skipped:
+    def _item(self, raw: Json, base: str) -> Item | Skipped:
         id_ = str(raw["id"])
         try:
-            return self._item_of(id_, self._reader().made(raw))
+            return self._item_of(id_, self._reader().made(raw, base))
         except ItemError as error:
             return Skipped(id_, error.code, error.why, error.todo)
 
@@ -113,7 +115,7 @@ class CalendarSource:
     def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
         """The calendar object. One that was listed longer ago is read and written anew, as it is now."""
         body = self._kept.body(item)
-        yield (self._reader().by_id(item.id).body if body is None else body)[offset:]
+        yield (self._anew(item.id).body if body is None else body)[offset:]
 
     def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
         """Each of them; most were written when they were listed."""
@@ -125,7 +127,7 @@ class CalendarSource:
 
     def describe(self, item: Item) -> Item:
         """The event as it is now."""
-        return self._item_of(item.id, self._reader().by_id(item.id))
+        return self._item_of(item.id, self._anew(item.id))
 
     def survey(self) -> Survey:
         """Nothing: Graph does not count events."""
@@ -144,6 +146,17 @@ class CalendarSource:
             )
 
     # Helpers -------------------------------------------------------------------------------------
+
+    def _anew(self, id_: str) -> Made:
+        """An event as it is now. One in somebody else's calendar is found only there."""
+        bases = ["", *(self._known().bases() if self._copies_shared else ())]
+        for base in bases[:-1]:
+            try:
+                return self._reader().by_id(id_, base)
+            except ItemError as error:
+                if error.code != "gone":
+                    raise
+        return self._reader().by_id(id_, bases[-1])
 
     def _known(self) -> Calendars:
         if self._calendars is None:

@@ -47,6 +47,15 @@ class Calendars:
         """Those whose events move: one's own, and with `shared` those of others that one sees."""
         return (one for one in self.every if not one.left or (shared and one.left == "shared"))
 
+    def base(self, id_: str) -> str:
+        """Where that calendar's events are asked for: in itself if it is somebody else's, whose mailbox has them."""
+        shared = any(one.id == id_ and one.left == "shared" for one in self.every)
+        return f"/calendars/{segment(id_)}" if shared else ""
+
+    def bases(self) -> list[str]:
+        """Those of all calendars of others."""
+        return [self.base(one.id) for one in self.every if one.left == "shared"]
+
     def behind(self, *, shared: bool) -> Iterator[Skipped]:
         """The others, each with the reason."""
         for one in self.every:
@@ -73,7 +82,7 @@ def read(exchange: Exchange) -> Calendars:
     asked = {"$select": _FIELDS, "$top": "100"}
     for raw in exchange.each("/calendars", asked):  # of the default group only, as its description has it
         told.setdefault(str(raw["id"]), raw)
-    for group in list(exchange.each("/calendarGroups", {"$select": "id,name", "$top": "100"})):
+    for group in list(exchange.each("/calendarGroups", {"$select": "id,name", "$top": "100"}, missing=True)):
         for raw in exchange.each(f"/calendarGroups/{segment(str(group['id']))}/calendars", asked):
             told.setdefault(str(raw["id"]), raw)
     own = {_owner(raw) for raw in told.values() if raw.get("isDefaultCalendar")} - {""}

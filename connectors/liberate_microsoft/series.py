@@ -26,19 +26,27 @@ class EventReader:
         self._exchange = exchange
         self._whose = whose
         self._clock = clock
+        self._base = ""
 
-    def by_id(self, id_: str) -> Made:
-        """The object of an event or a series. Raises ItemError."""
-        return self.made(self._exchange.one(f"/events/{segment(id_)}", {"$select": FIELDS}))
+    def by_id(self, id_: str, base: str = "") -> Made:
+        """The object of an event or a series below `base`: a calendar of somebody else's, or all own ones.
 
-    def made(self, raw: Json) -> Made:
+        Raises ItemError.
+        """
+        return self.made(self._exchange.one(f"{base}/events/{segment(id_)}", {"$select": FIELDS}), base)
+
+    def made(self, raw: Json, base: str = "") -> Made:
         """The object of an event or a series that was just listed. Raises ItemError."""
+        self._base = base
         try:
             if raw.get("type") != "seriesMaster":
                 return calendar_convert.made(raw, self._whose, Series(attachments=self._attached(raw)))
             return self._series(str(raw["id"]))
         except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
             raise calendar_convert.unreadable(type(error).__name__) from None
+
+    def _path(self, id_: str) -> str:
+        return f"{self._base}/events/{segment(id_)}"
 
     # Series --------------------------------------------------------------------------------------
 
@@ -47,7 +55,7 @@ class EventReader:
         cancelledOccurrences, exceptionOccurrences). Its instances are asked for where an answer lacks these lists,
         or no rule can say when it takes place."""
         raw = self._exchange.one(
-            f"/events/{segment(id_)}",
+            self._path(id_),
             {"$select": f"{FIELDS},cancelledOccurrences,exceptionOccurrences", "$expand": "exceptionOccurrences"},
         )
         by_rule = calendar_convert.writable(raw)
@@ -59,7 +67,7 @@ class EventReader:
             begin, end = self._span(raw)
             instances = list(self._instances(raw, begin - _MOVED, end + _MOVED))
             changed = [str(one["id"]) for one in instances if one.get("type") == "exception"]
-            exceptions = [self._exchange.one(f"/events/{segment(one)}", {"$select": FIELDS}) for one in changed]
+            exceptions = [self._exchange.one(self._path(one), {"$select": FIELDS}) for one in changed]
             starts = {start for one in instances if (start := _original(one)) is not None}
             cancelled = calendar_convert.missing(raw, starts, end, by_rule=by_rule)
             listed = None if by_rule else sorted(starts)
@@ -102,7 +110,7 @@ class EventReader:
         while begin < end:
             until = min(end, begin + _WINDOW)
             yield from self._exchange.some(
-                f"/events/{segment(str(raw['id']))}/instances",
+                f"{self._path(str(raw['id']))}/instances",
                 {
                     "startDateTime": f"{begin:%Y-%m-%dT%H:%M:%SZ}",
                     "endDateTime": f"{until:%Y-%m-%dT%H:%M:%SZ}",
@@ -118,7 +126,7 @@ class EventReader:
         return {str(one["id"]): self._files(str(one["id"])) for one in events if one.get("hasAttachments")}
 
     def _files(self, id_: str) -> list[Attachment]:
-        path = f"/events/{segment(id_)}/attachments"
+        path = f"{self._path(id_)}/attachments"
         out = []
         for raw in self._exchange.some(path, {"$select": "id,name,contentType,size,isInline"}):
             if calendar_convert.is_small_file(raw):

@@ -219,6 +219,28 @@ def test_shared_calendars_move_if_the_plan_says_so(
         assert [one.code for one in source.check()] == (["shared-calendars"] if policy == "list" else [])
 
 
+def test_events_in_a_calendar_of_another_s_are_found_in_it(standin: GraphStandin, tmp_path: Path, box: PimBox) -> None:
+    theirs = box.add_calendar("Björn", owner=(BJORN, "Björn"))
+    single = box.add_event("Single", NINE, calendar=theirs)
+    single.attachments.append(
+        {"@odata.type": "#microsoft.graph.fileAttachment", "id": "a1", "name": "a", "size": 3, "contentBytes": "YWJj"}
+    )
+    series = box.add_event("Series", NINE, calendar=theirs, pattern=DAILY)
+    box.cancel(series, date(2026, 4, 1))
+    settings = made_settings(standin, tmp_path, shared_calendars="copy")
+    with calendars(settings) as source:
+        listed = list(source.items(of_event(theirs.id), None))
+        bodies_ = {one.id: b"".join(source.read(one)) for one in items(listed)}
+    assert bodies_.keys() == {box.id_of(one.number) for one in (single, series)}
+    assert told(bodies_[box.id_of(series.number)]) == truth(series)
+    for one in items(listed):
+        assert b"".join(_read(settings, one)) == bodies_[one.id]
+    box.delete(single)
+    with pytest.raises(ItemError) as gone_:
+        _read(settings, next(one for one in items(listed) if one.id == box.id_of(single.number)))
+    assert gone_.value.code == "gone"
+
+
 def test_a_person_may_sign_in_with_another_address_than_their_mailbox_has(
     settings: MicrosoftSettings, box: PimBox
 ) -> None:

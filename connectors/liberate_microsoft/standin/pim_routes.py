@@ -56,13 +56,21 @@ def method(steps: list[str]) -> str:
     match rest:
         case ["calendars", _, "events"]:
             return "events"
-        case ["events", _, "attachments", _]:
+        case [*_, "events", _, "attachments", _]:
             return "attachment"
-        case ["events", *_]:
+        case ["events", *_] | ["calendars", _, "events", *_]:
             return "event"
         case ["contacts", *_]:
             return "contact"
     return "contactFolder"
+
+
+def item(steps: list[str]) -> str:
+    """The id that a call is about; "" for a list of all."""
+    rest = _below(steps)
+    if rest[2:3] == ["events"] and len(rest) > 3:
+        return rest[3]
+    return rest[1] if len(rest) > 1 else ""
 
 
 class Pim:
@@ -111,6 +119,8 @@ class Pim:
                     return "category[]", {"value": some}
                 case ["calendars", id_, "events"]:
                     return self._events(box, id_, call, where, immutable=immutable)
+                case ["calendars", calendar, "events", id_, *more]:
+                    return self._event(box, id_, more, call, where, immutable=immutable, calendar=calendar)
                 case ["events", id_, *more]:
                     return self._event(box, id_, more, call, where, immutable=immutable)
         raise ApiError(400, "BadRequest", f"Resource not found for the segment '{rest[-1]}'.")
@@ -138,9 +148,12 @@ class Pim:
         return "event[]", answer
 
     def _event(
-        self, box: PimBox, id_: str, more: list[str], call: Call, where: str, *, immutable: bool
+        self, box: PimBox, id_: str, more: list[str], call: Call, where: str, *, immutable: bool, calendar: str = ""
     ) -> tuple[str, Any]:
         event, day = _found(box, id_, immutable=immutable)
+        own = box.calendars[event.calendar].owner == box.calendar.owner
+        if (calendar or event.calendar) != event.calendar or not (own or calendar):
+            raise _missing()  # what is in another's calendar stands in their mailbox
         shown = event if day is None else event.exceptions.get(day, event)
         zone = pim_options.zone(call)
         match more:

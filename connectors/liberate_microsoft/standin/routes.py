@@ -32,7 +32,7 @@ def named(steps: list[str], query: dict[str, str], headers: dict[str, str]) -> C
         letter = steps[steps.index("messages") + 1] if "messages" in steps[:-1] else ""
         return Call(mail_routes.method(steps), letter, query, headers)
     if pim_routes.is_pim(steps):
-        return Call(pim_routes.method(steps), steps[3] if len(steps) > 3 else "", query, headers)
+        return Call(pim_routes.method(steps), pim_routes.item(steps), query, headers)
     last = steps[-1] if steps else ""
     item = steps[steps.index("items") + 1] if "items" in steps[:-1] else ""
     if last == "content" and "versions" in steps:
