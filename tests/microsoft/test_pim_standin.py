@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 import requests
 from graph_schema import by_table, checker
+from liberate_microsoft import auth
 from liberate_microsoft.connectors import microsoft
+from liberate_microsoft.consent import ask
 from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import GraphStandin, PimBox, pim_shapes
 from liberate_microsoft.standin.expansion import days
 from liberate_microsoft.standin.pim_sample import sample_pim
-from microsoft_kit import ANNA, BJORN
+from microsoft_kit import ANNA, BJORN, made_settings
 
 from liberate.connector import Account, HasLooks, Kind
+from liberate.errors import AccountError
 
 Get = Callable[..., requests.Response]
 STAY = {"Prefer": 'IdType="ImmutableId"'}
@@ -203,3 +206,20 @@ def test_an_account_is_asked_only_for_what_the_route_moves(standin: GraphStandin
     methods = {one.method for one in standin.requests} - {"token", "discovery"}
     assert methods <= {"contactFolder", "contactFolders", "childFolders"}
     assert microsoft.kinds == {Kind.MAIL, Kind.FILE, Kind.EVENT, Kind.CONTACT}
+
+
+def test_a_person_consents_to_calendars_and_to_contacts_each_by_itself(
+    standin: GraphStandin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "_sign_ins", {})
+    sample_pim(standin)
+    settings = made_settings(standin, tmp_path, token_file=tmp_path / "{account}.json")
+    assert ask(settings, lambda _text: standin.entra.allow(ANNA), {Kind.EVENT}) == ANNA
+    assert microsoft.source is not None
+    with microsoft.source(settings, Account(ANNA, kinds=frozenset({Kind.EVENT}))) as source:
+        assert len(list(source.collections())) == 2
+    with (
+        pytest.raises(AccountError),
+        microsoft.source(settings, Account(ANNA, kinds=frozenset({Kind.CONTACT}))) as source,
+    ):
+        list(source.collections())
