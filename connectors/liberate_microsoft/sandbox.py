@@ -56,11 +56,12 @@ def _onedrive(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
 
 @contextmanager
 def _outlook(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
-    from liberate_microsoft.standin import GraphStandin, sample_mail  # noqa: PLC0415
+    from liberate_microsoft.standin import GraphStandin, sample_mail, sample_pim  # noqa: PLC0415
 
     made = [_SEEDED]
     with GraphStandin(clock=lambda: made[0] if made else time.time(), tenant=DOMAIN) as standin:
         addresses = sample_mail(standin, DOMAIN)
+        sample_pim(standin, DOMAIN)
         made.clear()
         yield _running(standin, folder, addresses)
 
