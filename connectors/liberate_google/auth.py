@@ -61,10 +61,11 @@ def _consent(settings: GoogleSettings, path: Path, account: Account, api: Api) -
 
     if not path.exists():
         secrets = settings.client_secrets_file or "client_secrets.json"
+        words = "" if api is GMAIL else f" {api.what.replace(' ', '-')}"
         raise AccountError(
             "consent-needed",
             f"{account.name or 'The account'} has not yet allowed liberate to read its {api.what}.",
-            f"Run: python -m liberate_google.consent {secrets} {path}{'' if api is GMAIL else ' ' + api.what.replace(' ', '-')}",
+            f"Run: python -m liberate_google.consent {secrets} {path}{words}",
         )
     info = _read(path)
     try:

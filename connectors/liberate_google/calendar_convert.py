@@ -85,7 +85,7 @@ def obstacle(parts: Sequence[Told], key: str) -> Skipped | None:
         return Skipped(
             key,
             "working-location",
-            "This says from where somebody works that day, which is no appointment; other calendars have no such thing.",
+            "This says from where somebody works that day. It is no appointment; other calendars have none such.",
         )
     return None
 

@@ -1,4 +1,4 @@
-"""Asks one person, in their browser, to let liberate read their mail, files, calendars or contacts, and keeps the answer in a file.
+"""Asks one person, in their browser, to let liberate read what is theirs, and keeps the answer in a file.
 
     python -m liberate_google.consent client_secrets.json anna.json mail files calendars contacts
 
