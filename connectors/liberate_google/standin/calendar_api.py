@@ -41,6 +41,12 @@ class CalendarApi:
                 raise ApiError(403, "notACalendarUser", "The user must be signed up for Google Calendar.")
             return method(self, route, user)
 
+    def expanded(self, calendar: str, series: str, until: date) -> list[Event]:
+        """The times of a series that are not cancelled."""
+        one = self.store.calendars[calendar]
+        found = self._expanded(one, one.events[series], until)
+        return [event for event in found if event["status"] != "cancelled"]
+
     # Calendars -----------------------------------------------------------------------------------
 
     def _list(self, route: Route, user: str) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Protocol
 
 from liberate_google.prices import CALENDAR_PRICE_LISTS, PEOPLE_PRICE_LISTS
@@ -46,6 +47,10 @@ class PimApis:
 
     def knows(self, user: str) -> bool:
         return user.lower() in self.calendars.users or user.lower() in self.people.books
+
+    def instances(self, calendar: str, series: str, until: date) -> list[dict[str, Any]]:
+        """For tests: when a series takes place, as events.instances tells it."""
+        return self._calendar_api.expanded(calendar, series, until)
 
     @staticmethod
     def serves(target: str) -> bool:
