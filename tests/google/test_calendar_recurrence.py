@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from google_kit import ANNA, items
+from liberate_google.settings import GoogleSettings
+from liberate_google.standin import GoogleStandin
+from liberate_google.standin.calendar import Calendar
 from pim_kit import (
     MAIN,
     NEW_YORK,
@@ -18,9 +21,6 @@ from pim_kit import (
     happens,
     listed,
 )
-from liberate_google.settings import GoogleSettings
-from liberate_google.standin import GoogleStandin
-from liberate_google.standin.calendar import Calendar
 
 FIRST, LAST = date(2026, 1, 1), date(2031, 1, 1)
 
@@ -83,7 +83,19 @@ def test_changed_moved_and_cancelled_times_around_both_clock_changes(
     store = standin.pim.calendars
     start = local(2026, 1, 5, zone=zone)
     series = store.add(calendar, start, recurrence=["RRULE:FREQ=DAILY;COUNT=400"], summary="Meeting")
-    for month, day in ((3, 7), (3, 8), (3, 9), (3, 28), (3, 29), (3, 30), (10, 24), (10, 25), (10, 26), (11, 1), (11, 2)):
+    for month, day in (
+        (3, 7),
+        (3, 8),
+        (3, 9),
+        (3, 28),
+        (3, 29),
+        (3, 30),
+        (10, 24),
+        (10, 25),
+        (10, 26),
+        (11, 1),
+        (11, 2),
+    ):
         when = local(2026, month, day, zone=zone)
         if day % 3 == 0:
             store.cancel(calendar, series, when)
