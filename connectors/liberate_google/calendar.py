@@ -190,7 +190,8 @@ class CalendarSource:
             twins |= spool.twins(twins)
             there = {series for series, parts in spool.series() if series in wanted and convert.is_there(parts)}
             for series in sorted(changes.gone | wanted - there):
-                yield Gone(_key(calendar, series))
+                if not convert.is_instance(series):  # one time of a series was never an item
+                    yield Gone(_key(calendar, series))
             for series, parts in spool.series():
                 if series in there:
                     yield from self._listed(calendar, series, parts, twins, around)

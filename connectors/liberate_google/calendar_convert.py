@@ -47,6 +47,11 @@ def series_named(told: Told) -> frozenset[str]:
     return frozenset(found)
 
 
+def is_instance(id_: str) -> bool:
+    """Whether the id is one that Google gives one time of a series."""
+    return _INSTANCE.fullmatch(id_) is not None
+
+
 def uid_of(parts: Sequence[Told], series: str) -> str:
     """The UID by which all calendars know the series."""
     master = next((one for one in parts if one.get("id") == series), None)
