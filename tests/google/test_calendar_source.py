@@ -327,13 +327,18 @@ def test_what_was_listed_is_read_without_a_call_and_else_by_its_id(
 )
 @pytest.mark.parametrize("method", ["calendarList.list", "events.list"])
 def test_refusals_are_told_apart(
-    standin: GoogleStandin, settings: GoogleSettings, calendar: Calendar, status: int, reason: str, error: Any, method: str
-) -> None:  # fmt: skip
+    standin: GoogleStandin,
+    settings: GoogleSettings,
+    calendar: Calendar,
+    status: int,
+    reason: str,
+    error: Any,
+    method: str,
+) -> None:
     standin.pim.calendars.add(calendar, at(2))
     standin.faults.add(Fault(status=status, reason=reason, text=reason, method=method, times=None))
     with calendars(settings) as source, pytest.raises(error):
-        for one in source.collections():
-            listed(source, one)
+        [listed(source, one) for one in source.collections()]
 
 
 def test_one_refusal_for_the_rate_is_waited_for(
@@ -364,12 +369,8 @@ def test_only_what_moves_is_asked_for(standin: GoogleStandin, settings: GoogleSe
     with google.source(settings, Account(ANNA, kinds=frozenset({Kind.EVENT}))) as source:
         found = [item for one in source.collections() for item in source.items(one, None) if isinstance(item, Item)]
         assert len(found) == 1
-    assert {call.method.partition(".")[0] for call in standin.requests} == {
-        "token",
-        "calendarList",
-        "calendars",
-        "events",
-    }
+    asked = {call.method.partition(".")[0] for call in standin.requests}
+    assert asked == {"token", "calendarList", "calendars", "events"}
 
 
 def test_a_calendar_that_is_gone_is_told_as_gone(
