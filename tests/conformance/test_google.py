@@ -1,4 +1,4 @@
-"""The suite, run on four of Google's services and their stand-in, which checks every answer against Google's description."""
+"""The suite, run on Google's services and their stand-in, which checks each answer against Google's description."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def sample_contacts(standin: GoogleStandin, people: Sequence[str]) -> None:
         store.add(address, other=True, emailAddresses=[{"value": "nyhetsbrev@butik.example"}])
 
 
-def everything() -> dict[str, list[dict[str, Any]]]:
+def everything() -> dict[str, Any]:
     """A contact of which every field is filled."""
     day = {"year": 1979, "month": 11, "day": 3}
     return {
