@@ -116,6 +116,9 @@ class _Demo:
         # A homeserver would take minutes for what a folder takes in seconds.
         found = [one for one in sandboxes() if one.side == "source" or one.kinds != {"chat"}]
         for sandbox in sorted(found, key=lambda s: s.side, reverse=True):  # sources first
+            if sandbox.side == "source" and not sandbox.kinds & _LOCAL.keys():
+                self._notes.append(f"Left out: {sandbox.title}. The demo has nothing to keep it in.")
+                continue
             if missing := sandbox.missing():
                 self._notes.append(f"Left out: {sandbox.title}. {missing}")
                 continue

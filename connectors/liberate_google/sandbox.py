@@ -1,4 +1,4 @@
-"""What `liberate sandbox` and `liberate demo` start of Google's: Gmail and Drive stand-ins, and a Takeout file."""
+"""What `liberate sandbox` and `liberate demo` start of Google's: stand-ins for its services, and a Takeout file."""
 
 from __future__ import annotations
 
@@ -59,6 +59,24 @@ def _drive(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
 
 
 @contextmanager
+def _calendar(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
+    from liberate_google.standin import GoogleStandin, sample_calendars, sample_contacts  # noqa: PLC0415
+    from liberate_google.standin.sample import PEOPLE  # noqa: PLC0415
+
+    made = [_SEEDED]
+    with GoogleStandin(clock=lambda: made[0] if made else time.time()) as standin:
+        people = [f"{person.local}@{DOMAIN}" for person in PEOPLE]
+        sample_calendars(standin, people)
+        sample_contacts(standin, people)
+        made.clear()
+        key = folder / "service-account.json"
+        key.unlink(missing_ok=True)
+        standin.service_account_file(key)
+        settings = {"connector": "google", "service_account_file": str(key.absolute()), "endpoint": standin.url}
+        yield Running(settings, tuple(people))
+
+
+@contextmanager
 def _takeout(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
     from liberate_google.standin.sample import Person, sample_takeout  # noqa: PLC0415
 
@@ -74,4 +92,12 @@ def _takeout(folder: Path, _accounts: Sequence[str]) -> Iterator[Running]:
 
 gmail = Sandbox("gmail", "Gmail, played by a stand-in", "source", _gmail, missing=_missing)
 drive = Sandbox("drive", "Google Drive, played by a stand-in", "source", _drive, frozenset({Kind.FILE}), _missing)
+calendar = Sandbox(
+    "google-calendar",
+    "Google Calendar and Contacts, played by a stand-in",
+    "source",
+    _calendar,
+    frozenset({Kind.EVENT, Kind.CONTACT}),
+    _missing,
+)
 takeout = Sandbox("takeout", "A Google Takeout file", "source", _takeout, missing=_missing)
