@@ -51,9 +51,10 @@ def file_name(slot: Slot) -> str:
 def uid_of(data: bytes) -> str:
     """The first UID in it; "" if there is none."""
     try:
-        return next((line.value.strip() for line in lines(data) if line.name == "UID"), "")
+        said = next((line.value.strip() for line in lines(data) if line.name == "UID"), "")
     except ValueError:
         return ""
+    return re.sub(r"\\(.)", r"\1", said)
 
 
 def proven(etag: str, data: bytes) -> bool:
