@@ -12,7 +12,10 @@ from liberate_nextcloud.dav_shelves import in_place
 
 from liberate.connector import Kind, Place, Receipt
 
-_NAME = b'<d:propfind xmlns:d="DAV:"><d:prop><d:displayname/><x:deleted-at xmlns:x="http://nextcloud.com/ns"/></d:prop></d:propfind>'
+_NAME = (
+    b'<d:propfind xmlns:d="DAV:"><d:prop><d:displayname/><x:deleted-at xmlns:x="http://nextcloud.com/ns"/></d:prop>'
+    b"</d:propfind>"
+)
 
 
 class Somebody:
@@ -48,7 +51,8 @@ class Somebody:
         assert self.ask("DELETE", self.path(receipt), Schedule_Reply="F").status_code in (200, 204)
 
     def rename(self, place: Place, name: str) -> None:
-        body = f'<d:propertyupdate xmlns:d="DAV:"><d:set><d:prop><d:displayname>{name}</d:displayname></d:prop></d:set></d:propertyupdate>'
+        prop = f"<d:prop><d:displayname>{name}</d:displayname></d:prop>"
+        body = f'<d:propertyupdate xmlns:d="DAV:"><d:set>{prop}</d:set></d:propertyupdate>'
         answer = self.ask("PROPPATCH", in_place(place)[1], body.encode(), Content_Type="application/xml")
         assert answer.status_code == 207, answer.text
 

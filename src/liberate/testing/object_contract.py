@@ -37,7 +37,8 @@ OpenObjects: TypeAlias = Callable[[], AbstractContextManager[Destination]]
 
 HOSTILE = (
     "a/b", "a b", "%2F", "a%b", "..", ".", "a#b", "a?b", "a&b<c>", "å漢😀", "{x}@y", "A", "a\\b", "a:b", "a+b",
-    "UPPER@Example.COM", "-dash", "a.ics", "trailing.", "x" * 200, "6m8j4@google.com", "040000008200E00074C5B7101A82E008",
+    "UPPER@Example.COM", "-dash", "a.ics", "trailing.", "x" * 200, "6m8j4@google.com",
+    "040000008200E00074C5B7101A82E008",
 )  # fmt: skip
 LOOKS = Looks("Plans & <dreams>", "What we mean to do", "#3366cc", "Europe/Stockholm")
 _numbers = count()
@@ -222,7 +223,7 @@ class ObjectContract:
             assert isinstance(made, WritesMany)
             place = self.calendar(made)
             parts = [(self.slot(place, f"m{n}@x", event(f"m{n}@x")), event(f"m{n}@x")) for n in range(30)]
-            outcomes = dict((slot.name, one) for slot, one in made.write_many(iter(parts)))
+            outcomes = {slot.name: one for slot, one in made.write_many(iter(parts))}
             assert set(outcomes) == {slot.name for slot, _ in parts}
             receipts = [one for one in outcomes.values() if isinstance(one, Receipt)]
             assert len(receipts) == len(parts) == stranger.count(place)
