@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -244,7 +245,7 @@ class PimDestination:
                 raise ItemError(UID_TAKEN, "Something else has this UID there.", "Compare the two.") from None
         self._knows(folder, name, _uid(data))
         self._touched.add(folder)
-        return _receipt(slot.place, name, data)
+        return replace(_receipt(slot.place, name, data), digests={}, evidence=Evidence.SIZE)
 
     def _install(self, folder: bytes, path: bytes, data: bytes, key: str = "", *, replaces: bool = False) -> None:
         part = os.path.join(folder, f".{key or secrets.token_hex(16)}.liberate-part".encode())
