@@ -17,10 +17,11 @@ from liberate_matrix.sandbox import WANTED, home
 def main() -> None:
     venv = home().absolute()
     done = venv / "complete"
+    wanted = " ".join(WANTED)
     venv.parent.mkdir(parents=True, exist_ok=True)
     with venv.with_name(venv.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if done.is_file() and done.read_text() == WANTED and (venv / "bin" / "python").exists():
+        if done.is_file() and done.read_text() == wanted and (venv / "bin" / "python").exists():
             return
         if venv.exists():
             if not (venv / "pyvenv.cfg").exists() and any(venv.iterdir()):
@@ -30,11 +31,11 @@ def main() -> None:
             shutil.rmtree(venv)
         print(f"setup: installing Synapse into {venv}; this takes a minute", file=sys.stderr, flush=True)
         base = getattr(sys, "_base_executable", sys.executable)
-        pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", WANTED]
+        pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *WANTED]
         for command in ([base, "-m", "venv", venv], pip):
             if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode != 0:
                 sys.exit("setup: Synapse could not be installed. What pip said stands above.")
-        done.write_text(WANTED)
+        done.write_text(wanted)
 
 
 if __name__ == "__main__":

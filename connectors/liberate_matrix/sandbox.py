@@ -1,4 +1,4 @@
-"""A real Synapse for tests and trials: SQLite, one free port on loopback, gone when it is stopped.
+"""A real Synapse for tests and trials: SQLite or PostgreSQL, one free port on loopback, gone when it is stopped.
 
 It has a virtual environment of its own, which `scripts/synapse-venv` makes: its packages are many, and none of
 liberate's business.
@@ -32,7 +32,7 @@ from liberate.sandbox import Running, Sandbox
 if TYPE_CHECKING:
     from types import TracebackType
 
-WANTED = "matrix-synapse>=1.150"
+WANTED = ("matrix-synapse>=1.150", "psycopg2-binary>=2.9")
 """What `scripts/synapse-venv` installs."""
 
 _LOOPBACK = "127.0.0.1"
@@ -68,10 +68,12 @@ class Synapse:
         registrations: Sequence[Path] = (),
         config: Mapping[str, Any] | None = None,
         folder: Path | None = None,
+        postgresql: str = "",
     ) -> None:
         """`registrations` are files of application services; `config` is added to homeserver.yaml.
 
-        What it stores is in `folder` and stays there; without one, it is gone when it is stopped.
+        What it stores is in `folder` and stays there; without one, it is gone when it is stopped. With `postgresql`,
+        "user@host:port", all but files and keys is in that server's database "synapse", which is made for it.
         """
         self.server_name = SERVER_NAME
         self.folder = folder or Path(tempfile.mkdtemp(prefix="liberate-synapse-"))
@@ -83,6 +85,12 @@ class Synapse:
         self._config = dict(config or {})
         self._shared_secret = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
+        self._postgresql = postgresql
+        if postgresql:
+            self._sql(
+                f"postgresql://{postgresql}/postgres",
+                "CREATE DATABASE synapse ENCODING UTF8 LOCALE 'C' TEMPLATE template0",
+            )
 
     @staticmethod
     def installed() -> bool:
@@ -145,10 +153,33 @@ class Synapse:
     def a_day_later(self) -> None:
         """Start again as it would be tomorrow: no transaction is known any more, in memory or in its database."""
         self.kill()
-        with sqlite3.connect(self.folder / "homeserver.db") as database:
-            database.execute("DELETE FROM event_txn_id_device_id")
-        database.close()
+        forget = "DELETE FROM event_txn_id_device_id"
+        if self._postgresql:
+            self._sql(f"postgresql://{self._postgresql}/synapse", forget)
+        else:
+            with sqlite3.connect(self.folder / "homeserver.db") as database:
+                database.execute(forget)
+            database.close()
         self.start()
+
+    @staticmethod
+    def _sql(url: str, statement: str) -> None:
+        """Carry out one statement on PostgreSQL."""
+        script = (
+            "import psycopg2, sys\n"
+            "c = psycopg2.connect(sys.argv[1])\n"
+            "c.autocommit = True\n"
+            "c.cursor().execute(sys.argv[2])"
+        )
+        subprocess.run([home() / "bin" / "python", "-c", script, url, statement], check=True, capture_output=True)
+
+    def _database(self) -> dict[str, Any]:
+        if not self._postgresql:
+            return {"name": "sqlite3", "args": {"database": str(self.folder / "homeserver.db")}}
+        user, _, address = self._postgresql.partition("@")
+        host, _, port = address.partition(":")
+        args = {"user": user, "host": host, "port": int(port), "dbname": "synapse", "cp_min": 2, "cp_max": 8}
+        return {"name": "psycopg2", "args": args}
 
     def _await_answer(self) -> None:
         process = self._process
@@ -207,7 +238,7 @@ class Synapse:
             "pid_file": str(self.folder / "synapse.pid"),
             "signing_key_path": str(key),
             "media_store_path": str(self.folder / "media"),
-            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "homeserver.db")}},
+            "database": self._database(),
             "listeners": [
                 {
                     "port": self.port,

@@ -9,14 +9,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from liberate.connector import Account
+from liberate.connector import Account, Kind
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
 from liberate.settings import reveal
 from liberate_microsoft.settings import MicrosoftSettings
 
 LOGIN = "https://login.microsoftonline.com"
 APP_SCOPES = ["https://graph.microsoft.com/.default"]
-PERSON_SCOPES = ["https://graph.microsoft.com/Files.Read.All", "https://graph.microsoft.com/Sites.Read.All"]
+PERSON_SCOPES = {
+    Kind.FILE: ["https://graph.microsoft.com/Files.Read.All", "https://graph.microsoft.com/Sites.Read.All"],
+    Kind.MAIL: ["https://graph.microsoft.com/Mail.Read", "https://graph.microsoft.com/Mail.Read.Shared"],
+}
+"""What a person consents to, for each kind that is read with their own rights."""
 REGISTRATION = "Entra admin center > App registrations"
 
 
@@ -78,11 +82,15 @@ class Line:
 
 
 class SignIn:
-    """Gives out access tokens, and renews them in time. May be used by several threads."""
+    """Gives out access tokens, and renews them in time. May be used by several threads.
 
-    def __init__(self, settings: MicrosoftSettings, account: Account) -> None:
+    `kind` is what a person must have consented to; an application's token holds all that it was granted.
+    """
+
+    def __init__(self, settings: MicrosoftSettings, account: Account, kind: Kind = Kind.FILE) -> None:
         self._settings = settings
         self._account = account
+        self._kind = kind
         self._lock = threading.Lock()
         self._app: Any = None
         self._cache: Any = None
@@ -112,8 +120,9 @@ class SignIn:
         name = self._account.name.lower()
         found = [one for one in known if not name or str(one.get("username", "")).lower() == name]
         if len(found) != 1:
-            raise _no_consent(self._settings, self._account, self._path)
-        return self._app.acquire_token_silent_with_error(PERSON_SCOPES, account=found[0], force_refresh=afresh) or {
+            raise _no_consent(self._settings, self._account, self._path, self._kind)
+        scopes = PERSON_SCOPES[self._kind]
+        return self._app.acquire_token_silent_with_error(scopes, account=found[0], force_refresh=afresh) or {
             "error": "invalid_grant"
         }
 
@@ -126,7 +135,7 @@ class SignIn:
             if self._path is not None:
                 self._cache = read_cache(self._path)
                 if self._cache is None:
-                    raise _no_consent(settings, self._account, self._path)
+                    raise _no_consent(settings, self._account, self._path, self._kind)
                 return msal.PublicClientApplication(**common, token_cache=self._cache)
             return msal.ConfidentialClientApplication(**common, client_credential=self._credential())
         except LiberateError:
@@ -205,9 +214,9 @@ _sign_ins: dict[tuple[str, str, str], SignIn] = {}
 _sign_ins_lock = threading.Lock()
 
 
-def shared(settings: MicrosoftSettings, account: Account) -> SignIn:
+def shared(settings: MicrosoftSettings, account: Account, kind: Kind = Kind.FILE) -> SignIn:
     """The process's sign-in for these settings: an app signs in once, not once for each of its accounts."""
-    whose = account.name if settings.token_file is not None else ""
+    whose = f"{kind} {account.name}" if settings.token_file is not None else ""
     key = (application(settings), settings.model_dump_json(), whose)
     # A secret given by a program is masked in the dump: it tells two sign-ins apart itself, and is only held.
     given = settings.client_secret
@@ -215,18 +224,22 @@ def shared(settings: MicrosoftSettings, account: Account) -> SignIn:
         key = (*key[:2], str(hash(given.get_secret_value())))
     with _sign_ins_lock:
         if key not in _sign_ins:
-            _sign_ins[key] = SignIn(settings, account)
+            _sign_ins[key] = SignIn(settings, account, kind)
         return _sign_ins[key]
 
 
 # Errors ------------------------------------------------------------------------------------------
 
+_WHAT = {Kind.FILE: "files", Kind.MAIL: "mail"}
 
-def _no_consent(settings: MicrosoftSettings, account: Account, path: Path | None) -> AccountError:
+
+def _no_consent(settings: MicrosoftSettings, account: Account, path: Path | None, kind: Kind) -> AccountError:
     extra = f" --endpoint {settings.endpoint} --ca-file {settings.ca_file}" if settings.endpoint else ""
+    if kind is not Kind.FILE:
+        extra = f" --kinds {kind}{extra}"
     return AccountError(
         "consent-needed",
-        f"{account.name or 'The account'} has not yet allowed liberate to read its files.",
+        f"{account.name or 'The account'} has not yet allowed liberate to read its {_WHAT[kind]}.",
         f"Run: python -m liberate_microsoft.consent {settings.tenant} {settings.client_id} {path}{extra}",
     )
 

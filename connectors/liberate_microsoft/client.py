@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,9 +21,21 @@ _TRIES = 4  # for one page of a listing: a restart would cost all the pages befo
 
 
 class Client:
-    """For one thread; `again` makes another one for the next. Nothing is sent before the first call."""
+    """For one thread; `again` makes another one for the next. Nothing is sent before the first call.
 
-    def __init__(self, settings: MicrosoftSettings, account: Account, pacer: Pacer, sign_in: auth.SignIn) -> None:
+    `headers` go with every call; a `Prefer` among them is joined with the one of a call. `judge` says what a
+    failure means that ends what we were doing, where the service has words of its own for it.
+    """
+
+    def __init__(
+        self,
+        settings: MicrosoftSettings,
+        account: Account,
+        pacer: Pacer,
+        sign_in: auth.SignIn,
+        headers: Mapping[str, str] | None = None,
+        judge: Callable[[Failure, str], LiberateError] = error,
+    ) -> None:
         import requests  # noqa: PLC0415 - an extra, imported where a source is opened
 
         self._requests = requests
@@ -31,7 +44,10 @@ class Client:
         self.pacer = pacer
         self.settings = settings
         self._sign_in = sign_in
-        self._base = f"{settings.endpoint or GRAPH}/v1.0"
+        self._headers = dict(headers or {})
+        self._judge = judge
+        self._host = settings.endpoint or GRAPH
+        self._base = f"{self._host}/v1.0"
         self._session = requests.Session()
         self._files = requests.Session()
         for session in (self._session, self._files):
@@ -40,7 +56,7 @@ class Client:
 
     def again(self) -> Client:
         """The same line for another thread."""
-        return Client(self.settings, self.account, self.pacer, self._sign_in)
+        return Client(self.settings, self.account, self.pacer, self._sign_in, self._headers, self._judge)
 
     def close(self) -> None:
         self._session.close()
@@ -51,18 +67,22 @@ class Client:
     def attempt(
         self, path: str, units: int, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any] | Failure:
-        """GET below v1.0, or of an address that Graph gave. Raises what concerns the line or the sign-in."""
-        response = self._call(self._address(path), units, params, headers or {})
-        try:
-            if response.status_code != 200:
-                return self._failed(response)
-            answer = response.json()
-        except (ValueError, self._requests.exceptions.RequestException) as broken:
-            # A front door's HTML page, or an answer cut on its way.
-            _log.info("an answer of Graph's could not be read: %s", type(broken).__name__)
-            return Failure(0)
-        finally:
-            response.close()
+        """GET below v1.0, or of an address that Graph gave. Raises what concerns the line or the sign-in.
+
+        A path that begins with "/beta/" is not below v1.0.
+        """
+        with self._under_way():
+            response = self._call(self._address(path), units, params, headers or {})
+            try:
+                if response.status_code != 200:
+                    return self._failed(response)
+                answer = response.json()
+            except (ValueError, self._requests.exceptions.RequestException) as broken:
+                # A front door's HTML page, or an answer cut on its way.
+                _log.info("an answer of Graph's could not be read: %s", type(broken).__name__)
+                return Failure(0)
+            finally:
+                response.close()
         self.pacer.went_well()
         return answer if isinstance(answer, dict) else Failure(0)
 
@@ -73,15 +93,19 @@ class Client:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         expect: Container[int] = (),
-        permission: str = "Files.Read.All",
+        permission: str = "",
+        takes: Callable[[Failure], bool] | None = None,
     ) -> dict[str, Any] | Failure:
-        """The answer, or a failure whose status was `expect`ed; any other is raised, a passing one after some tries."""
+        """The answer, or a failure whose status was `expect`ed or that the caller `takes`; any other is raised,
+        a passing one after some tries."""
         for tries in range(1, _TRIES + 1):
             outcome = self.attempt(path, units, params, headers)
             if not isinstance(outcome, Failure) or outcome.status in expect:
                 return outcome
+            if takes is not None and takes(outcome):
+                return outcome
             if not outcome.passing or tries == _TRIES or (outcome.wait or 0.0) > pace.LONGEST_WAIT:
-                raise error(outcome, self.who, permission)
+                raise self.told(outcome, permission)
             if not outcome.rate:  # for those the pacer holds everybody
                 self.pacer.sleep(max(outcome.wait or 0.0, 0.1 * 4 ** (tries - 1)))
         raise AssertionError("unreachable")
@@ -90,8 +114,29 @@ class Client:
         """`call` where every failure is raised."""
         answer = self.call(path, units, params, **more)
         if isinstance(answer, Failure):
-            raise error(answer, self.who)
+            raise self.told(answer)
         return answer
+
+    def told(self, found: Failure, permission: str = "") -> LiberateError:
+        """The error that such a failure means for this account."""
+        return error(found, self.who, permission) if permission else self._judge(found, self.who)
+
+    @contextmanager
+    def opened(self, path: str, units: int) -> Iterator[Any]:
+        """The response to GET below v1.0, whatever its status, its body not yet read. It counts as under way till then.
+
+        Raises what concerns the line or the sign-in.
+        """
+        with self._under_way():
+            response = self._call(self._address(path), units, None, {"Accept-Encoding": "identity"}, stream=True)
+            try:
+                yield response
+            finally:
+                response.close()
+
+    def failed(self, response: Any) -> Failure:
+        """What a response other than the one asked for says."""
+        return self._failed(response)
 
     # Content -------------------------------------------------------------------------------------
 
@@ -144,18 +189,37 @@ class Client:
 
     def is_ours(self, address: str) -> bool:
         """Whether it is one of Graph's, so that our token may go there."""
-        return address.startswith(f"{self._base}/")
+        return address.startswith((f"{self._base}/", f"{self._host}/beta/"))
 
     # Helpers -------------------------------------------------------------------------------------
 
     def _address(self, path: str) -> str:
         if not path.startswith("https://"):
-            return f"{self._base}{path}"
+            return f"{self._host if path.startswith('/beta/') else self._base}{path}"
         if not self.is_ours(path):
             raise TransientError(f"Graph sent {self.who} on to another server, where our token must not go.")
         return path
 
-    def _call(self, url: str, units: int, params: Mapping[str, str] | None, headers: Mapping[str, str]) -> Any:
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self.pacer.enter()
+        try:
+            yield
+        finally:
+            self.pacer.leave()
+
+    def _call(
+        self,
+        url: str,
+        units: int,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        *,
+        stream: bool = False,
+    ) -> Any:
+        every = {**self._headers, **headers}
+        if "Prefer" in self._headers and "Prefer" in headers:
+            every["Prefer"] = f"{self._headers['Prefer']}, {headers['Prefer']}"
         for afresh in (False, True):
             token = self._sign_in.token(afresh=afresh)
             self.pacer.turn(units)
@@ -163,7 +227,8 @@ class Client:
                 response = self._session.get(
                     url,
                     params=params,
-                    headers={**headers, "Authorization": f"Bearer {token}"},
+                    headers={**every, "Authorization": f"Bearer {token}"},
+                    stream=stream,
                     allow_redirects=False,
                     timeout=self.settings.timeout,
                     verify=self.settings.verify,
@@ -177,7 +242,11 @@ class Client:
         raise AssertionError("unreachable")
 
     def _failed(self, response: Any) -> Failure:
-        found = failure(response.status_code, response.headers, response.content[:65536])
+        try:
+            content = response.content[:65536]
+        except self._requests.exceptions.RequestException:
+            content = b""  # it was cut; the status says enough
+        found = failure(response.status_code, response.headers, content)
         if found.rate:
             self.pacer.refused(found.wait)
         return found

@@ -13,19 +13,17 @@ from liberate_microsoft.settings import MicrosoftSettings
 @contextmanager
 def _source(settings: MicrosoftSettings, account: Account) -> Iterator[Source]:
     with needed("The Microsoft connector", "microsoft"):
-        import msal  # noqa: F401, PLC0415 - only who migrates needs the extra
+        from liberate_microsoft.source import MicrosoftSource  # noqa: PLC0415 - only who migrates needs the extra
 
-        from liberate_microsoft.onedrive import OneDriveSource  # noqa: PLC0415
-
-        opened = OneDriveSource(settings, account)
+        opened = MicrosoftSource(settings, account)
     with closing(opened) as source:
         yield source
 
 
 microsoft = Connector(
     name="microsoft",
-    title="Microsoft 365: OneDrive for Business and SharePoint libraries",
-    kinds=frozenset({Kind.FILE}),
+    title="Microsoft 365: Outlook mail, OneDrive for Business and SharePoint libraries",
+    kinds=frozenset({Kind.MAIL, Kind.FILE}),
     settings=MicrosoftSettings,
     source=_source,
 )

@@ -72,9 +72,13 @@ class OneDriveSource:
             raise
 
     def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
-        """Small files in several threads. Those over 8 MiB come without a body."""
+        """Small files in several threads. Those over 8 MiB, or of unknown size, come without a body."""
         if items:
-            yield from read_many(self._client, self._drive().id, items)
+            drive = self._drive().id
+            known = [item for item in items if item.size is not None]
+            threads = self._client.settings.threads
+            yield from read_many(self._client, known, lambda one, item: content.read(one, drive, item), threads=threads)
+            yield from (Loaded(item, None) for item in items if item.size is None)
 
     def describe(self, item: Item) -> Item:
         """The item as it is now; without size and digests if Microsoft serves other bytes than it describes.

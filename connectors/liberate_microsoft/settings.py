@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -18,7 +19,9 @@ class MicrosoftSettings(Settings):
 
     tenant: str = Field(description="The tenant: its domain, such as example.coop, or its directory ID.")
     client_id: str = Field(description="Application (client) ID of the app registration in Entra.")
-    client_secret: Secret | None = Field(None, description="The app's client secret: it can read every drive.")
+    client_secret: Secret | None = Field(
+        None, description="The app's client secret: it can read every drive and mailbox."
+    )
     certificate_file: Path | None = Field(
         None, description="PEM file with the private key of the app's certificate, instead of a client secret."
     )
@@ -36,6 +39,12 @@ class MicrosoftSettings(Settings):
         None,
         ge=10,
         description="What the app may spend; none: 1,200, which Microsoft grants a tenant of up to 1,000 licences.",
+    )
+    hidden_folders: Literal["skip", "copy"] = Field(
+        "skip", description='Mail folders that Outlook does not show: "skip" lists them, "copy" brings them along.'
+    )
+    mailbox_requests_per_minute: int | None = Field(
+        None, ge=1, description="Requests to one mailbox; none: 1,000, which Microsoft grants an app."
     )
     threads: int = Field(4, ge=1, le=16, description="Small files of one account that are downloaded at once.")
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for Microsoft before a call counts as failed.")

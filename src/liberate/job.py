@@ -29,6 +29,8 @@ LISTED_TOGETHER = 1000  # items described at once: what a slice holds in memory,
 class SliceRun(Sending):
     """One worker's turn at one slice."""
 
+    _given_up: set[str] | None = None  # keys of rows that the source no longer had; None: not asked for yet
+
     def run(self, *, listing: bool = True) -> bool:
         """Carry the slice on; True if nothing of it is left to do, False if its turn ended first.
 
@@ -166,6 +168,10 @@ class SliceRun(Sending):
         changed: list[tuple[str, Item]] = []
         gone: list[str] = []
         again: list[Row] = []
+        back: list[str] = []
+        if known and self._given_up is None:
+            self._given_up = self._ledger.given_up(claim)
+        given_up: set[str] = self._given_up or set()
         seen: set[str] = set()
         for key, entry in zip(keys, entries, strict=True):
             if key in seen:
@@ -182,6 +188,11 @@ class SliceRun(Sending):
                 self._add(key, entry, rows)
             else:
                 version, facts_version, state, _ = have
+                if key in given_up:  # restored, or out of sight for a while
+                    if state is State.SKIPPED:
+                        self._reconsider(key, entry, rows, again)
+                        continue
+                    back.append(key)
                 if entry.version != version:
                     self._changed(key, entry, state, rows, again)
                 elif entry.facts_version != facts_version:
@@ -193,10 +204,12 @@ class SliceRun(Sending):
         if rows and claim.collection.kind is not Kind.MAIL:
             self._name(rows)
         replaced = self._to_replace()
-        news = bool(rows or skipped or changed or gone or again or replaced)
+        news = bool(rows or skipped or changed or gone or again or replaced or back)
         if news or (cursor is not None and cursor != claim.cursor):
-            self._ledger.listed(claim, rows, skipped, changed, gone, cursor, again, replaced)
+            self._ledger.listed(claim, rows, skipped, changed, gone, cursor, again, replaced, back)
             self.relisted = self.relisted or news
+        if self._given_up is not None:
+            self._given_up = self._given_up.difference(back, (row.key for row in again)).union(gone)
         self._send([*rows, *again, *replaced])
         if changed:
             self._update()

@@ -178,7 +178,7 @@ def tune(engine: sa.Engine) -> None:
         connection.isolation_level = None  # the driver would otherwise begin and commit on its own
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=60000", "cache_size=-4000", "temp_store=MEMORY",
+            "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=60000", "cache_size=-4000",
         ):  # fmt: skip
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -244,6 +244,15 @@ class Trees(Slices):
             query = sa.select(items.c.key).where(items.c.slice == claim.slice, items.c.gone.is_(True))
             return set(db.scalars(query))
 
+    def given_up(self, claim: Claim) -> set[str]:
+        """Keys of the slice's rows that the source no longer had, those among them that never went for that reason."""
+        never_went = sa.and_(items.c.state == State.SKIPPED, items.c.code == "deleted-at-source")
+        with self._reading() as db:
+            query = sa.select(items.c.key).where(
+                items.c.slice == claim.slice, sa.or_(items.c.gone.is_(True), never_went)
+            )
+            return set(db.scalars(query))
+
     def gone_rows(self, account: int) -> list[tuple[Row, Place]]:
         """What stands at the destination and is gone at the source, what was listed last first."""
         query = (

@@ -28,6 +28,7 @@ from liberate_slack.standin.workspace import Workspace as SlackWorkspace
 
 from liberate.chat import Author, Message, Room, plain, shown, told
 from liberate.connector import Account, Item, Kind
+from liberate.testing.postgresql import USER, running
 from liberate.testing.room_contract import DOT
 
 V3 = "/_matrix/client/v3"
@@ -339,15 +340,19 @@ class Workspace(Commanded):
 
 
 @contextmanager
-def leaving(folder: Path, shape: Shape, door: Literal["export", "app"] = "export") -> Iterator[Workspace]:
+def leaving(
+    folder: Path, shape: Shape, door: Literal["export", "app"] = "export", database: str = "sqlite"
+) -> Iterator[Workspace]:
     """A workspace of that shape, a homeserver with nothing on it but three accounts, and a plan.
 
     The workspace's messages come by its export, or by an app that asks Slack's Web API; both say the same.
+    The homeserver keeps all in SQLite, or in a PostgreSQL of its own.
     """
     registration.write(folder / "registration.yaml", SERVER_NAME)
     with ExitStack() as up:
         files = up.enter_context(FileServer())
-        synapse = up.enter_context(Synapse([folder / "registration.yaml"]))
+        postgresql = f"{USER}@{up.enter_context(running())}" if database == "postgresql" else ""
+        synapse = up.enter_context(Synapse([folder / "registration.yaml"], postgresql=postgresql))
         made = make_export(folder / "export.zip", replace(shape, files=files.url))
         files.ca_file(folder / "ca.pem")
         files.files.update(made.files)

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from leaving_slack_kit import V3, Workspace, leaving
 from liberate_matrix.sandbox import Synapse
 from liberate_slack.standin.export import Shape
+
+from liberate.testing.postgresql import programs
 
 PUBLIC = ("C0CHANNEL0", "C0CHANNEL1", "C0CHANNEL2")
 BOARD, GROUP, DIRECT, MYSELF, ERASED = "G0BOARD00", "G0MPIM000", "D0DIRECT0", "D0MYSELF0", "D0ERASED0"
@@ -27,18 +29,22 @@ SMALL = Shape(users=7, messages=43, quiet=4)  # cleo speaks in talks that are no
 FULL = Shape(users=40, messages=625)
 TORTURE = [pytest.mark.torture, pytest.mark.timeout(5400)]
 MOVES = [
-    pytest.param(SMALL, "export", id="small, by its export"),
-    pytest.param(SMALL, "app", id="small, by an app", marks=TORTURE),
-    pytest.param(FULL, "export", id="full, by its export", marks=TORTURE),
-    pytest.param(FULL, "app", id="full, by an app", marks=TORTURE),
+    # The other tests of Matrix have SQLite: with this one both are in every run.
+    pytest.param(SMALL, "export", "postgresql", id="small, by its export, into PostgreSQL"),
+    pytest.param(SMALL, "export", "sqlite", id="small, by its export", marks=TORTURE),
+    pytest.param(SMALL, "app", "sqlite", id="small, by an app", marks=TORTURE),
+    pytest.param(FULL, "export", "sqlite", id="full, by its export", marks=TORTURE),
+    pytest.param(FULL, "export", "postgresql", id="full, by its export, into PostgreSQL", marks=TORTURE),
+    pytest.param(FULL, "app", "sqlite", id="full, by an app", marks=TORTURE),
 ]
+Door: TypeAlias = Literal["export", "app"]
 
 
-@pytest.mark.parametrize(("shape", "door"), MOVES)
+@pytest.mark.parametrize(("shape", "door", "database"), MOVES)
 def test_a_workspace_leaves_slack_whatever_dies_on_the_way(
-    tmp_path: Path, shape: Shape, door: Literal["export", "app"]
+    tmp_path: Path, shape: Shape, door: Door, database: str
 ) -> None:
-    with moving(tmp_path, shape, door) as here:
+    with moving(tmp_path, shape, door, database) as here:
         total = sum(len(one) for one in here.said.messages.values())
         with here.command("check") as process:
             out, err = process.communicate(timeout=600)
@@ -136,11 +142,13 @@ def refused(colleague: Any, place: str) -> None:
 
 
 @contextmanager
-def moving(folder: Path, shape: Shape, door: Literal["export", "app"]) -> Iterator[Workspace]:
+def moving(folder: Path, shape: Shape, door: Door, database: str) -> Iterator[Workspace]:
     if not Synapse.installed():
         why = "Synapse is not installed: scripts/synapse-venv"
         if os.environ.get("LIBERATE_REQUIRE_SYNAPSE"):
             pytest.fail(why)
         pytest.skip(why)
-    with leaving(folder, shape, door) as here:
+    if database == "postgresql" and programs() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with leaving(folder, shape, door, database) as here:
         yield here

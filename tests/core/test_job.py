@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from core_kit import Bench
 
 import liberate
-from liberate.connector import Batch, Kind
+from liberate.connector import Batch, Collection, Cursor, Gone, Item, Kind, Listed, Survey
 from liberate.errors import ItemError, TransientError
 from liberate.labels import LabelPolicy, MailPolicy
 from liberate.mail import Folder, MailFacts, Role
@@ -212,6 +214,53 @@ def test_an_item_that_is_gone_before_it_is_read_is_listed_as_such(bench: Bench) 
     assert bench.bodies("INBOX") == [b"two"]
     assert [count.code for count in account.skipped] == ["deleted-at-source"]
     assert account.state == "done"
+
+
+class Retelling(MemorySource):
+    """Says in turn what it was told to say."""
+
+    says: ClassVar[list[list[Listed]]] = []
+
+    def items(self, collection: Collection, since: Cursor | None) -> Iterator[Listed]:
+        yield from self.says.pop(0)
+
+
+class Counting(Retelling):
+    """Counts as it is told to."""
+
+    count = 0
+
+    def survey(self) -> Survey:
+        return Survey(self.count, {("INBOX",): self.count})
+
+
+def test_an_item_that_was_gone_before_it_went_arrives_once_the_source_has_it_again(bench: Bench) -> None:
+    inbox = bench.shelf.collection("INBOX", role="inbox")
+    for key in ("1", "2"):
+        bench.shelf.put(inbox, key, key.encode(), facts=SEEN)
+    bench.source = Retelling
+    one, two = (Item(key, Kind.MAIL, "", facts=SEEN) for key in ("1", "2"))
+    Retelling.says[:] = [[one, two], [Gone("1"), Gone("2")], [one, two]]
+    bench.source_faults.on("read", Raise(ItemError("gone", "It is gone.")))
+    first = bench.run()
+    assert (first.moved, [count.code for count in first.skipped]) == (1, ["deleted-at-source"])
+    assert bench.run().moved == 1
+    last = bench.run()
+    assert sorted(bench.bodies("INBOX")) == [b"1", b"2"]
+    assert (last.state, last.listed, last.moved, last.skipped) == ("done", 2, 2, ())
+
+
+def test_an_item_that_was_gone_for_a_while_counts_again_among_what_the_source_has(bench: Bench) -> None:
+    inbox = bench.shelf.collection("INBOX", role="inbox")
+    bench.shelf.put(inbox, "1", b"one", facts=SEEN)
+    bench.source = Counting
+    one = Item("1", Kind.MAIL, "", facts=SEEN)
+    Retelling.says[:] = [[one], [Gone("1")], [one]]
+    for count in (1, 0, 1):
+        Counting.count = count
+        account = bench.run()
+        assert (account.state, account.stopped) == ("done", None)
+    assert bench.bodies("INBOX") == [b"one"]
 
 
 def test_an_item_deleted_at_the_source_stays_at_the_destination(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from liberate_microsoft.standin import Drive, GraphStandin, sample_organisation,
 from liberate_microsoft.standin.sample import AWKWARD
 from microsoft_kit import ANNA
 
-from liberate.connector import Account
+from liberate.connector import Account, Kind
 from liberate.registry import connector as registered
 
 Get = Callable[..., requests.Response]
@@ -153,7 +153,9 @@ def test_the_sandbox_runs_and_its_settings_lead_to_it(tmp_path: Path) -> None:
         settings = dict(running.connection)
         found = registered(str(settings.pop("connector")))
         assert found.source is not None
-        with found.source(found.settings(**settings), Account(running.accounts[0])) as source:
+        with found.source(
+            found.settings(**settings), Account(running.accounts[0], kinds=frozenset({Kind.FILE}))
+        ) as source:
             (drive,) = source.collections()
             assert sum(1 for _ in source.items(drive, None)) > 20
 

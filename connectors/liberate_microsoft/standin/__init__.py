@@ -1,8 +1,21 @@
-"""A stand-in for Microsoft Graph's drives, and for the sign-in at Entra, on this machine."""
+"""A stand-in for Microsoft Graph's drives and mail, and for the sign-in at Entra, on this machine."""
 
 from liberate_microsoft.standin.faults import Call, Fault
+from liberate_microsoft.standin.mail_sample import sample_mail
+from liberate_microsoft.standin.mailbox import Letter, Mailbox
 from liberate_microsoft.standin.sample import sample_organisation
 from liberate_microsoft.standin.server import GraphStandin
 from liberate_microsoft.standin.tree import Blob, Drive, Node
 
-__all__ = ["Blob", "Call", "Drive", "Fault", "GraphStandin", "Node", "sample_organisation"]
+__all__ = [
+    "Blob",
+    "Call",
+    "Drive",
+    "Fault",
+    "GraphStandin",
+    "Letter",
+    "Mailbox",
+    "Node",
+    "sample_mail",
+    "sample_organisation",
+]

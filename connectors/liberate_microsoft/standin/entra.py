@@ -15,7 +15,9 @@ from liberate_microsoft.standin.errors import ApiError
 from liberate_microsoft.standin.reply import Reply
 from liberate_microsoft.standin.shapes import guid
 
-ALL_ROLES = frozenset({"Files.Read.All", "Sites.Read.All", "User.Read.All", "Group.Read.All"})
+ALL_ROLES = frozenset(
+    {"Files.Read.All", "Sites.Read.All", "User.Read.All", "Group.Read.All", "Mail.Read", "MailboxSettings.Read"}
+)
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME = 3600.0
@@ -70,7 +72,7 @@ class Entra:
     url: str = ""
     flows: list[_Flow] = field(default_factory=list)
     _tokens: dict[str, Grant] = field(default_factory=dict)
-    _refresh: dict[str, str] = field(default_factory=dict)  # refresh token -> person
+    _refresh: dict[str, tuple[str, str]] = field(default_factory=dict)  # token -> person, scopes consented to
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -86,7 +88,7 @@ class Entra:
 
     def withdraw(self, user: str) -> None:
         """Take a person's consent back: its tokens are worth nothing from now on."""
-        self._refresh = {token: whose for token, whose in self._refresh.items() if whose != user.lower()}
+        self._refresh = {token: told for token, told in self._refresh.items() if told[0] != user.lower()}
         self._tokens = {token: grant for token, grant in self._tokens.items() if grant.user != user.lower()}
 
     def end_tokens(self) -> None:
@@ -159,12 +161,12 @@ class Entra:
                 raise OAuthError("authorization_declined" if flow else "bad_verification_code", 70000, "No consent.")
             if not flow.user:
                 raise OAuthError("authorization_pending", 70016, "Authorization is pending.")
-            return self._personal(flow.user, flow.scopes)
+            return self._personal(flow.user, flow.scopes, flow.scopes)
         if kind == "refresh_token":
-            user = self._refresh.get(form.get("refresh_token", ""))
-            if user is None:
+            user, consented = self._refresh.get(form.get("refresh_token", ""), ("", ""))
+            if not user:
                 raise OAuthError("invalid_grant", 50173, "The provided grant has expired or was revoked.")
-            return self._personal(user, form.get("scope", ""))
+            return self._personal(user, form.get("scope", ""), consented)
         raise OAuthError("unsupported_grant_type", 70003, "The grant type is not supported.")
 
     def _client(self, form: dict[str, str]) -> None:
@@ -208,10 +210,12 @@ class Entra:
             and float(claims.get("exp", 0)) > self.clock()
         )
 
-    def _personal(self, user: str, scopes: str) -> dict[str, Any]:
+    def _personal(self, user: str, scopes: str, consented: str) -> dict[str, Any]:
+        if not set(scopes.split()) <= set(consented.split()):
+            raise OAuthError("invalid_grant", 65001, "The user has not consented to use the application.")
         with self._lock:
             refresh = f"0.standin.{next(self._numbers)}"
-        self._refresh[refresh] = user
+        self._refresh[refresh] = (user, consented)
         wanted = [one for one in scopes.split() if one.startswith("https://graph.microsoft.com/")]
         roles = frozenset(one.rpartition("/")[2] for one in wanted)
         now = int(self.clock())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from liberate_microsoft.standin.errors import ApiError
@@ -15,7 +15,7 @@ from liberate_microsoft.standin.tree import Blob
 class Reply:
     """An answer: JSON, text, or a part of a file's bytes."""
 
-    __slots__ = ("_blob", "_range", "_text", "fault", "headers", "status")
+    __slots__ = ("_blob", "_range", "_text", "after", "fault", "headers", "status")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Reply:
         self._blob = blob
         self._range = part if part is not None else (0, 0 if blob is None else blob.size)
         self.fault = fault  # which breaks it on its way
+        self.after: Callable[[], None] = _nothing  # what is due when it was sent
 
     def pieces(self) -> Iterator[bytes]:
         """The body, as it is sent: a fault may have changed a byte of it, or end it early."""
@@ -46,6 +47,10 @@ class Reply:
     @property
     def length(self) -> int:
         return len(self._text) if self._blob is None else self._range[1] - self._range[0]
+
+
+def _nothing() -> None:
+    """Nothing is due."""
 
 
 def _flipped(pieces: Iterator[bytes], position: int) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from liberate_microsoft.standin import deltas, shapes
+from liberate_microsoft.standin import deltas, mail_routes, shapes
 from liberate_microsoft.standin.entra import Grant
 from liberate_microsoft.standin.errors import ApiError, forbidden, not_found
 from liberate_microsoft.standin.faults import Call
@@ -28,6 +28,9 @@ def split(target: str) -> list[str]:
 
 def named(steps: list[str], query: dict[str, str], headers: dict[str, str]) -> Call:
     """What the call is, for faults and the record."""
+    if mail_routes.is_mail(steps):
+        letter = steps[steps.index("messages") + 1] if "messages" in steps[:-1] else ""
+        return Call(mail_routes.method(steps), letter, query, headers)
     last = steps[-1] if steps else ""
     item = steps[steps.index("items") + 1] if "items" in steps[:-1] else ""
     if last == "content" and "versions" in steps:
@@ -53,6 +56,16 @@ class Graph:
 
     def __init__(self, standin: GraphStandin) -> None:
         self._standin = standin
+        self._mail = mail_routes.Mail(standin)
+
+    def beta(self, steps: list[str], call: Call, grant: Grant) -> tuple[str, Any] | Reply:
+        """The few calls that v1.0 does not have."""
+        match steps:
+            case ["me", *rest] if grant.user and mail_routes.is_mail(steps):
+                return self._mail.answer("beta", grant.user, rest, call, grant)
+            case ["users", who, *rest] if mail_routes.is_mail(steps):
+                return self._mail.answer("beta", who, rest, call, grant)
+        raise ApiError(400, "BadRequest", "Resource not found for the segment.")
 
     def answer(self, steps: list[str], call: Call, grant: Grant) -> tuple[str, Any] | Reply:
         """The type of the answer ("" for a list of mixed things) and the answer, or a reply that is not JSON."""
@@ -61,6 +74,8 @@ class Graph:
                 raise ApiError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
             steps = ["users", grant.user, *steps[1:]]
         match steps:
+            case ["users", who, *rest] if mail_routes.is_mail(steps):
+                return self._mail.answer("v1.0", who, rest, call, grant)
             case ["users", who]:
                 return self._user(who, grant)
             case ["users", who, "drive", *rest]:
@@ -229,6 +244,7 @@ def selected(answer: Any, query: Mapping[str, str]) -> Any:
     names = {one.strip() for one in query.get("$select", "").split(",") if one.strip()}
     if not names or not isinstance(answer, dict):
         return answer
+    names |= {"id", query.get("$expand", "").partition("(")[0]}
     if isinstance(answer.get("value"), list):
         return {**answer, "value": [_only(one, names) for one in answer["value"]]}
     return _only(answer, names)

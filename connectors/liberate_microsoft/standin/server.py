@@ -1,4 +1,4 @@
-"""The stand-in itself: people, sites and drives behind TLS, with sign-in, limits and faults."""
+"""The stand-in itself: people, mailboxes, sites and drives behind TLS, with sign-in, limits and faults."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote
 
 from liberate.testing.standin import Faults, Served, Server
-from liberate_microsoft.standin import routes, shapes
+from liberate_microsoft.standin import mail_routes, routes, shapes
 from liberate_microsoft.standin.entra import Entra, Grant
 from liberate_microsoft.standin.errors import ApiError, unauthenticated
 from liberate_microsoft.standin.faults import Call, Fault
-from liberate_microsoft.standin.quota import Quota
+from liberate_microsoft.standin.mailbox import Mailbox
+from liberate_microsoft.standin.quota import TEN_MINUTES, Crowd, Quota
 from liberate_microsoft.standin.reply import Broken, Reply, refusal, request_ids
 from liberate_microsoft.standin.tree import Blob, Drive, Node
 from liberate_microsoft.standin.wire import Connection
 
 Check: TypeAlias = Callable[[str, Any], Sequence[str]]
-"""Says what is wrong with an answer of a type: "user", "site", "drive", "item", "permission", "version"."""
+"""Says what is wrong with an answer of a type: "user", "site", "drive", "item", "permission", "version",
+"mailFolder", "message"."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class Site:
 
 
 class GraphStandin(Served):
-    """Graph's drives and Entra's sign-in on a free loopback port, while the `with` block lasts.
+    """Graph's drives and mail and Entra's sign-in on a free loopback port, while the `with` block lasts.
 
     `check` judges every answer; what does not fit is kept in `unfit` and answered with 500. `page` is how
     many entries a page of a delta has, and `disorder` lets children come before their folders.
@@ -78,6 +80,9 @@ class GraphStandin(Served):
         self.people: dict[str, Member] = {}
         self.sites: dict[str, Site] = {}
         self.drives: dict[str, Drive] = {}
+        self.mailboxes: dict[str, Mailbox] = {}
+        self.mail_quotas: dict[str, Quota] = {}  # by address: requests in any ten minutes
+        self.crowd = Crowd()
         self.host = f"{tenant.partition('.')[0]}.sharepoint.example"
         self._check = check
         self._graph = routes.Graph(self)
@@ -122,6 +127,19 @@ class GraphStandin(Served):
             self.drives[made.id] = made
         return made
 
+    def add_mailbox(
+        self, address: str, name: str = "", *, shared: bool = False, names: dict[str, str] | None = None
+    ) -> Mailbox:
+        """A new, empty mailbox; of a new person without a drive, if there is nobody of that address. `names` says what
+        its well-known folders are called, where that is not in English."""
+        key = address.lower()
+        if key not in self.people:
+            self.add_person(key, name, drive=False)
+        made = self.mailboxes[key] = Mailbox(key, self.clock, names)
+        made.shared = shared
+        self.mail_quotas[key] = Quota(self.clock, TEN_MINUTES)
+        return made
+
     def person(self, who: str) -> Member | None:
         """The person of that address or id."""
         found = self.people.get(who.lower())
@@ -156,17 +174,36 @@ class GraphStandin(Served):
         path, _, text = target.partition("?")
         query = dict(parse_qsl(text, keep_blank_values=True))
         steps = routes.split(path)
+        whose = self._mailbox_of(steps)
+        leave = partial(self.crowd.leave, whose) if whose else None
         try:
+            if leave is not None:
+                self.crowd.enter(whose)
             if steps[:1] == ["download"]:
                 reply = self._download(steps, query, headers)
-            elif steps[:1] == ["v1.0"]:
-                reply = self._call(http, steps[1:], query, headers)
+            elif steps[:1] in (["v1.0"], ["beta"]):
+                reply = self._call(http, steps, query, headers)
             else:
                 reply = self._entra(http, steps, query, headers, body)
         except ApiError as error:
             reply = refusal(error)
+        except BaseException:
+            if leave is not None:
+                leave()
+            raise
         reply.headers["request-id"] = next(self._ids)
+        if leave is not None:
+            reply.after = leave
+            if mail_routes.IMMUTABLE.lower() in headers.get("prefer", "").lower():
+                reply.headers["Preference-Applied"] = mail_routes.IMMUTABLE
         return reply
+
+    def _mailbox_of(self, steps: list[str]) -> str:
+        """The address of the mailbox that a call is about; "" for other calls."""
+        if steps[:1] not in (["v1.0"], ["beta"]) or not mail_routes.is_mail(steps[1:]):
+            return ""
+        person = self.person(steps[2]) if steps[1] == "users" else None
+        return person.address if person is not None else "me"
 
     def _entra(self, http: str, steps: list[str], query: dict[str, str], headers: dict[str, str], body: bytes) -> Reply:
         last = steps[-1] if steps else ""
@@ -174,13 +211,19 @@ class GraphStandin(Served):
         return self._broken(self.entra.answer(http, steps, body) if steps else refusal(unauthenticated()), fault)
 
     def _call(self, http: str, steps: list[str], query: dict[str, str], headers: dict[str, str]) -> Reply:
+        version, *steps = steps
         call = routes.named(steps, query, headers)
         fault = self._fault(call)
         grant = self._grant(headers)
-        self.quota.spend(routes.units(call))
+        if mail_routes.is_mail(steps):
+            spent = self.mail_quotas.get(self._mailbox_of([version, *steps]))
+            if spent is not None:
+                spent.spend(1)
+        else:
+            self.quota.spend(routes.units(call))
         if http != "GET":
             raise ApiError(405, "methodNotAllowed", "This stand-in is for reading.")
-        answer = self._graph.answer(steps, call, grant)
+        answer = (self._graph.beta if version == "beta" else self._graph.answer)(steps, call, grant)
         if isinstance(answer, Reply):
             return self._broken(answer, fault)
         kind, told = answer

@@ -29,7 +29,10 @@ class Connection(Handler):
         except Broken:
             reset(self)
             return
-        self._send(reply)
+        try:
+            self._send(reply)
+        finally:
+            reply.after()
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)
