@@ -20,6 +20,8 @@ from liberate_local.maildir import MaildirSource
 from liberate_local.maildir_destination import MaildirDestination
 from liberate_local.mbox import Format, MboxSource
 from liberate_local.paths import located
+from liberate_local.pim_destination import PimDestination
+from liberate_local.pim_source import PimSource
 from liberate_local.tree import TreeSource
 
 
@@ -87,6 +89,14 @@ class ChatArchiveSettings(_Local):
 
 class FolderSettings(_Local):
     """A folder of files; as a destination also of mail, each message an .eml file."""
+
+
+class IcsSettings(_Local):
+    """A calendar file (.ics), or a folder of them, such as Takeout/Calendar; as a destination a folder."""
+
+
+class VcfSettings(_Local):
+    """A file of contacts (.vcf), or a folder of them, such as Takeout/Contacts; as a destination a folder."""
 
 
 def endpoint(scheme: str) -> Callable[[str], Endpoint]:
@@ -234,4 +244,38 @@ chat_archive = Connector(
     destination=_chat_archive,
     schemes=("chat-archive",),
     endpoint=endpoint("chat-archive"),
+)
+
+
+def _pim_source(kind: Kind) -> Callable[[Any, Account], AbstractContextManager[Source]]:
+    return _source(lambda settings, account: PimSource(located(settings.path, account), kind))
+
+
+def _pim_destination(kind: Kind) -> Callable[[Any, Account], AbstractContextManager[Destination]]:
+    def opened(settings: Any, account: Account) -> AbstractContextManager[Destination]:
+        return PimDestination(located(settings.path, account), kind)
+
+    return opened
+
+
+ics = Connector(
+    "ics",
+    "Calendar files (.ics)",
+    frozenset({Kind.EVENT}),
+    IcsSettings,
+    source=_pim_source(Kind.EVENT),
+    destination=_pim_destination(Kind.EVENT),
+    schemes=("ics",),
+    endpoint=endpoint("ics"),
+)
+
+vcf = Connector(
+    "vcf",
+    "Files of contacts (.vcf)",
+    frozenset({Kind.CONTACT}),
+    VcfSettings,
+    source=_pim_source(Kind.CONTACT),
+    destination=_pim_destination(Kind.CONTACT),
+    schemes=("vcf",),
+    endpoint=endpoint("vcf"),
 )

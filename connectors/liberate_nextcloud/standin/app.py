@@ -13,6 +13,7 @@ from liberate.testing.standin import Faults
 from liberate_nextcloud.standin import errors
 from liberate_nextcloud.standin.beside import Beside
 from liberate_nextcloud.standin.bulk import Bulk
+from liberate_nextcloud.standin.calendars import Calendars
 from liberate_nextcloud.standin.cloud import BASE, Cloud
 from liberate_nextcloud.standin.exchange import Aborted, Cut, Reply, Request, Seen, as_json, empty, refused
 from liberate_nextcloud.standin.faults import Call, Fault
@@ -28,7 +29,7 @@ from liberate_nextcloud.standin.shares import Shares
 from liberate_nextcloud.standin.teams import TeamFolders
 from liberate_nextcloud.standin.uploads import Uploads
 
-_WRITING = {"PUT", "POST", "MKCOL", "MOVE", "COPY", "DELETE", "PROPPATCH", "PATCH"}
+_WRITING = {"PUT", "POST", "MKCOL", "MOVE", "COPY", "DELETE", "PROPPATCH", "PATCH", "MKCALENDAR"}
 _LOGGED = 100_000  # requests that the log keeps
 Parts = tuple[str, ...]
 
@@ -51,6 +52,7 @@ class App:
         self.listings = Listings(cloud, self.beside.comments_on)
         self.uploads = Uploads(cloud, self.files, self.reader, self.closing)
         self.bulk = Bulk(cloud, self.files)
+        self.calendars = Calendars(cloud)
         self.ocs = Ocs(cloud, self.shares, self.teams)
         self._writers = 0
         self._writers_lock = threading.Lock()
@@ -138,6 +140,8 @@ class App:
             if target.startswith(f"{prefix}/apps/groupfolders/folders"):
                 rest = target.partition("/apps/groupfolders/folders")[2].strip("/").split("/")
                 return self.ocs.team_folders(request, [unquote(part) for part in rest if part])
+        if target in {"/.well-known/caldav", "/.well-known/carddav"}:
+            return Reply(301, [("Location", BASE)])
         if target.startswith("/remote.php/webdav"):
             self._logged_in(request, refusal)
             request.target = BASE + "files/" + request.user + target.removeprefix("/remote.php/webdav")
@@ -193,6 +197,12 @@ class App:
 
     def _dav(self, request: Request, path: str) -> Reply:
         parts = decoded(path)
+        if parts[:1] == ("calendars",) and len(parts) > 1:
+            return self.calendars.answer(request, "calendars", parts[1], parts[2:])
+        if parts[:2] == ("addressbooks", "users") and len(parts) > 2:
+            return self.calendars.answer(request, "addressbooks", parts[2], parts[3:])
+        if parts[:1] == ("principals",) and request.method == "PROPFIND":
+            return self.calendars.principals(request, parts[1:])
         if request.method == "OPTIONS":
             return self._options()
         if request.method == "SEARCH" and not parts:
@@ -241,7 +251,10 @@ class App:
 
     def _collections(self, request: Request, hrefs: list[str]) -> Reply:
         props = wanted(request.whole())
-        told = {DAV + "resourcetype": "<d:collection/>"}
+        told = {
+            DAV + "resourcetype": "<d:collection/>",
+            DAV + "current-user-principal": f"<d:href>{BASE}principals/users/{request.user}/</d:href>",
+        }
         return multistatus([response(Entry(href, told.get), props) for href in hrefs])
 
     def _files(self, request: Request, user: str, parts: Parts) -> Reply:

@@ -25,6 +25,8 @@ from liberate_nextcloud.standin.app import App, served
 from liberate_nextcloud.standin.cloud import Cloud, Switches
 from liberate_nextcloud.standin.exchange import Cut, Request, Seen
 from liberate_nextcloud.standin.faults import Fault
+from liberate_nextcloud.standin.scheduling import Mail
+from liberate_nextcloud.standin.shelf_store import Family
 from liberate_nextcloud.standin.store import Node
 
 _THREADS = 16
@@ -195,6 +197,22 @@ class NextcloudStandin:
 
     def shares(self) -> list[dict[str, Any]]:
         return self._app.shares.all()
+
+    @property
+    def mails(self) -> list[Mail]:
+        """The invitations and cancellations that it would have sent."""
+        return self._app.calendars.scheduling.mails
+
+    def objects(self, user: str, family: Family = "calendars") -> dict[str, dict[str, bytes]]:
+        """What a user's calendars or address books hold, by their names and the objects' UIDs; not what is in the
+        trash."""
+        store = self._app.calendars.store
+        with store.lock:
+            return {
+                shelf.name: {one.uid: one.data for one in store.objects[shelf.key].values()}
+                for shelf in store.of(family, user)
+                if not shelf.deleted
+            }
 
     def expire_versions(self) -> None:
         """What the server's background job does some minutes after files were written."""
