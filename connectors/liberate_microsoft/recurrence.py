@@ -126,7 +126,7 @@ class Occurrences:
     """The times that a rule gives, by the clock of the series' zone and without it."""
 
     def __init__(self, text: str, start: datetime, where: ZoneInfo | None) -> None:
-        from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # noqa: PLC0415 - icalendar brings it
+        from dateutil.rrule import rrulestr  # noqa: PLC0415 - icalendar brings it
 
         self._where = where
         naive = start.replace(tzinfo=None)

@@ -139,7 +139,8 @@ class MicrosoftSource:
 
     def filters(self) -> Filters:
         """What the mailbox does by itself; a library does nothing."""
-        return self._mail().filters() if Kind.MAIL in self._kinds else Filters()
+        mail = self._service(Kind.MAIL) if Kind.MAIL in self._kinds else None
+        return mail.filters() if isinstance(mail, OutlookSource) else Filters()
 
     def describe(self, item: Item) -> Item:
         """What a file, an event or a contact is like now. A message stays as it is."""
