@@ -19,6 +19,8 @@ APP_SCOPES = ["https://graph.microsoft.com/.default"]
 PERSON_SCOPES = {
     Kind.FILE: ["https://graph.microsoft.com/Files.Read.All", "https://graph.microsoft.com/Sites.Read.All"],
     Kind.MAIL: ["https://graph.microsoft.com/Mail.Read", "https://graph.microsoft.com/Mail.Read.Shared"],
+    Kind.EVENT: ["https://graph.microsoft.com/Calendars.Read", "https://graph.microsoft.com/Calendars.Read.Shared"],
+    Kind.CONTACT: ["https://graph.microsoft.com/Contacts.Read", "https://graph.microsoft.com/Contacts.Read.Shared"],
 }
 """What a person consents to, for each kind that is read with their own rights."""
 REGISTRATION = "Entra admin center > App registrations"
@@ -230,7 +232,7 @@ def shared(settings: MicrosoftSettings, account: Account, kind: Kind = Kind.FILE
 
 # Errors ------------------------------------------------------------------------------------------
 
-_WHAT = {Kind.FILE: "files", Kind.MAIL: "mail"}
+_WHAT = {Kind.FILE: "files", Kind.MAIL: "mail", Kind.EVENT: "calendars", Kind.CONTACT: "contacts"}
 
 
 def _no_consent(settings: MicrosoftSettings, account: Account, path: Path | None, kind: Kind) -> AccountError:

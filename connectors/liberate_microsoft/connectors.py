@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 
 from liberate.connector import Account, Connector, Kind, Source
 from liberate.extras import needed
+from liberate_microsoft.fidelity import fates
 from liberate_microsoft.settings import MicrosoftSettings
 
 
@@ -22,8 +23,9 @@ def _source(settings: MicrosoftSettings, account: Account) -> Iterator[Source]:
 
 microsoft = Connector(
     name="microsoft",
-    title="Microsoft 365: Outlook mail, OneDrive for Business and SharePoint libraries",
-    kinds=frozenset({Kind.MAIL, Kind.FILE}),
+    title="Microsoft 365: Outlook mail, calendars and contacts, OneDrive for Business and SharePoint libraries",
+    kinds=frozenset({Kind.MAIL, Kind.FILE, Kind.EVENT, Kind.CONTACT}),
     settings=MicrosoftSettings,
     source=_source,
+    fidelity=fates,
 )

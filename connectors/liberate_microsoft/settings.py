@@ -43,6 +43,9 @@ class MicrosoftSettings(Settings):
     hidden_folders: Literal["skip", "copy"] = Field(
         "skip", description='Mail folders that Outlook does not show: "skip" lists them, "copy" brings them along.'
     )
+    shared_calendars: Literal["list", "copy"] = Field(
+        "list", description='Calendars of others that a person sees: "list" names them, "copy" brings them along.'
+    )
     mailbox_requests_per_minute: int | None = Field(
         None, ge=1, description="Requests to one mailbox; none: 1,000, which Microsoft grants an app."
     )

@@ -1,20 +1,39 @@
-"""A Microsoft 365 account as a source: its mail and its files, each service signed in to when it is first needed."""
+"""A Microsoft 365 account as a source, each of its services signed in to when it is first needed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Remark, Survey
 from liberate.errors import AccountError
 from liberate.files import Note
+from liberate.pim import Looks
+from liberate_microsoft import calendars, contacts
+from liberate_microsoft.calendar import CalendarSource
+from liberate_microsoft.contacts import ContactsSource
 from liberate_microsoft.onedrive import DRIVE, OneDriveSource
 from liberate_microsoft.outlook import MAILBOX, OutlookSource
 from liberate_microsoft.settings import MicrosoftSettings
 
-Service: TypeAlias = OutlookSource | OneDriveSource
+Service: TypeAlias = OutlookSource | OneDriveSource | CalendarSource | ContactsSource
 
-KINDS = frozenset({Kind.MAIL, Kind.FILE})
+_SERVICES: Mapping[Kind, Callable[[MicrosoftSettings, Account], Service]] = {
+    Kind.MAIL: OutlookSource,
+    Kind.FILE: OneDriveSource,
+    Kind.EVENT: CalendarSource,
+    Kind.CONTACT: ContactsSource,
+}
+_UNENTERED = {
+    Kind.MAIL: Collection(MAILBOX, (), Kind.MAIL),
+    Kind.FILE: Collection(DRIVE, (), Kind.FILE),
+    Kind.EVENT: Collection(calendars.PREFIX, ("Calendar",), Kind.EVENT),
+    Kind.CONTACT: Collection(contacts.PREFIX, ("Contacts",), Kind.CONTACT),
+}
+"""What stands for a service that could not be entered."""
+
+KINDS = frozenset(_SERVICES)
+_OF_MAILBOXES = KINDS - {Kind.FILE}
 
 
 def held(account: Account) -> frozenset[Kind]:
@@ -26,11 +45,12 @@ def held(account: Account) -> frozenset[Kind]:
         return KINDS
     if "/" in account.name or account.name.startswith("b!"):
         return frozenset({Kind.FILE})
-    return frozenset({Kind.MAIL}) if "@" in account.name else KINDS
+    return _OF_MAILBOXES if "@" in account.name else KINDS
 
 
 class MicrosoftSource:
-    """Mail and files of one account. What the route does not move is never asked for, nor its permission needed.
+    """Mail, files, events and contacts of one account. What the route does not move is never asked for, nor its
+    permission needed.
 
     A library on a route of mail, or a shared mailbox on one of files, has nothing to move.
     """
@@ -43,30 +63,25 @@ class MicrosoftSource:
         self._account = account
         self._told = bool(account.kinds)
         self._kinds = (account.kinds or KINDS) & held(account)
-        self._mail_service: OutlookSource | None = None
-        self._files_service: OneDriveSource | None = None
+        self._open: dict[Kind, Service] = {}
 
     def close(self) -> None:
-        for service in (self._mail_service, self._files_service):
-            if service is not None:
-                service.close()
-
-    def _mail(self) -> OutlookSource:
-        if self._mail_service is None:
-            self._mail_service = OutlookSource(self._settings, self._account)
-        return self._mail_service
-
-    def _files(self) -> OneDriveSource:
-        if self._files_service is None:
-            self._files_service = OneDriveSource(self._settings, self._account)
-        return self._files_service
+        for service in self._open.values():
+            service.close()
 
     def _service(self, kind: Kind) -> Service:
-        return self._mail() if kind is Kind.MAIL else self._files()
+        if kind not in self._open:
+            self._open[kind] = _SERVICES[kind](self._settings, self._account)
+        return self._open[kind]
+
+    def _files(self) -> OneDriveSource:
+        found = self._service(Kind.FILE)
+        assert isinstance(found, OneDriveSource)  # noqa: S101 - see _SERVICES
+        return found
 
     def collections(self) -> Iterator[Collection]:
         """Those of each service. Who was not told what the route moves offers a service that it cannot enter
-        as well, if it can enter the other: listing it says what is missing."""
+        as well, if it can enter another: listing it says what is missing."""
         found: list[Collection] = []
         failures: list[AccountError] = []
         for kind in sorted(self._kinds, reverse=True):
@@ -76,7 +91,7 @@ class MicrosoftSource:
                 failures.append(error)
                 if self._told:
                     raise
-                found.append(Collection(MAILBOX if kind is Kind.MAIL else DRIVE, (), kind))
+                found.append(_UNENTERED[kind])
         if failures and len(failures) == len(self._kinds):
             raise failures[-1]
         yield from found
@@ -91,12 +106,19 @@ class MicrosoftSource:
         for kind in sorted({item.kind for item in items}):
             yield from self._service(kind).read_many([item for item in items if item.kind is kind])
 
+    def looks(self, collection: Collection) -> Looks:
+        """See HasLooks."""
+        service = self._service(collection.kind)
+        if isinstance(service, CalendarSource | ContactsSource):
+            return service.looks(collection)
+        return Looks("/".join(collection.path))
+
     def survey(self) -> Survey:
         """The counts of the services that the route moves; without those of one that cannot be entered."""
         folders: dict[tuple[str, ...], int] = {}
         items: int | None = None
         size: int | None = None
-        for kind in sorted(self._kinds):
+        for kind in sorted(self._kinds & {Kind.MAIL, Kind.FILE}):  # Graph counts neither events nor contacts
             try:
                 found = self._service(kind).survey()
             except AccountError:
@@ -111,17 +133,19 @@ class MicrosoftSource:
     def check(self) -> Iterator[Remark]:
         """Whether what the route moves can be read, and what of it will stay behind. Raises AccountError."""
         for kind in sorted(self._kinds):
-            if kind is Kind.MAIL:
-                yield from self._mail().check()
+            service = self._service(kind)
+            if isinstance(service, OneDriveSource):
+                list(service.collections())
             else:
-                list(self._files().collections())
+                yield from service.check()
 
     def describe(self, item: Item) -> Item:
-        """What a file is like now. A message stays as it is."""
-        return item if item.kind is Kind.MAIL else self._files().describe(item)
+        """What a file, an event or a contact is like now. A message stays as it is."""
+        service = self._service(item.kind)
+        return item if isinstance(service, OutlookSource) else service.describe(item)
 
     def versions(self, item: Item) -> Sequence[Item]:
-        return () if item.kind is Kind.MAIL else self._files().versions(item)
+        return self._files().versions(item) if item.kind is Kind.FILE else ()
 
     def notes(self, item: Item) -> Sequence[Note]:
-        return () if item.kind is Kind.MAIL else self._files().notes(item)
+        return self._files().notes(item) if item.kind is Kind.FILE else ()

@@ -22,6 +22,7 @@ LOSSES: Mapping[str, str] = {
     "colour": "Its own colour is none that calendars share; the calendar's colour shows.",
     "conference-details": "The online meeting's dial-in details are kept as text only.",
     "custom-field": "A field of the service's own has no place in the standard.",
+    "draft": "It was a draft whose guests were not yet invited; it arrives as any other event.",
     "guest-permissions": "What guests may do (invite others, see each other) is not kept.",
     "photo": "Its picture could not be had.",
     "recurrence-rule": "Its rule of repetition cannot be written exactly; each time is written by itself instead.",

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pim_schema import PIM_ALWAYS, PIM_SCHEMAS, PIM_TABLE
+
 VARIABLE = "LIBERATE_GRAPH_SCHEMAS"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
 
@@ -90,7 +92,9 @@ _TABLE: dict[str, dict[str, str]] = {
     "": {"primaryMailboxId": "text", "inPlaceArchiveMailboxId": "text?"},
 }  # fmt: skip
 
+_TABLE.update(PIM_TABLE)
 _ALWAYS = {
+    **PIM_ALWAYS,
     "item": ("id",),
     "drive": ("id", "name", "webUrl", "driveType", "owner", "quota"),
     "permission": ("id", "roles"),
@@ -99,7 +103,14 @@ _ALWAYS = {
     "mailFolder": ("id", "displayName", "totalItemCount"),
     "message": ("id",),
 }
-_SCHEMAS = {"item": "DriveItem", "drive": "Drive", "user": "User", "mailFolder": "MailFolder", "message": "Message"}
+_SCHEMAS = {
+    **PIM_SCHEMAS,
+    "item": "DriveItem",
+    "drive": "Drive",
+    "user": "User",
+    "mailFolder": "MailFolder",
+    "message": "Message",
+}
 _INNER = {"permission": "Permission", "site": "Site", "version": "DriveItemVersion"}  # among those of DriveItem
 
 
@@ -127,10 +138,13 @@ def _faults(wanted: str, value: Any, where: str) -> list[str]:
         return out
     if wanted.startswith("/"):
         good = isinstance(value, str) and re.fullmatch(wanted[1:-1], value) is not None
+    elif wanted == "day":
+        good = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value) is not None
     elif wanted == "time":
         good = isinstance(value, str) and re.fullmatch(_TIME, value) is not None
     else:
-        good = type(value) in {"text": (str,), "number": (int,), "flag": (bool,)}[wanted]
+        kinds: dict[str, tuple[type, ...]] = {"text": (str,), "number": (int,), "flag": (bool,), "real": (int, float)}
+        good = type(value) in kinds[wanted]
     return [] if good else [f"{where}: {value!r} is no {wanted}"]
 
 
@@ -154,6 +168,10 @@ def _plain(value: Any) -> Any:
 
 def by_schema(kind: str, told: Any) -> list[str]:
     """What is wrong with an answer of this type by Microsoft's own description."""
+    if kind == "attachment":
+        kind = str(told.get("@odata.type", "")).rpartition(".")[2]
+    if kind not in _SCHEMAS.keys() | _INNER.keys():
+        return []
     return [f"{one.json_path}: {one.message[:300]}" for one in _validator(kind).iter_errors(_plain(told))]
 
 

@@ -16,7 +16,16 @@ from liberate_microsoft.standin.reply import Reply
 from liberate_microsoft.standin.shapes import guid
 
 ALL_ROLES = frozenset(
-    {"Files.Read.All", "Sites.Read.All", "User.Read.All", "Group.Read.All", "Mail.Read", "MailboxSettings.Read"}
+    {
+        "Files.Read.All",
+        "Sites.Read.All",
+        "User.Read.All",
+        "Group.Read.All",
+        "Mail.Read",
+        "MailboxSettings.Read",
+        "Calendars.Read",
+        "Contacts.Read",
+    }
 )
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

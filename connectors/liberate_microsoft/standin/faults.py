@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple
 class Call(NamedTuple):
     """One call as the stand-in saw it. `method` is the last word of its path: "delta", "content", "permissions" ...,
     "version-content", "item", "drive", "site", "user"; of mail "mailFolders", "childFolders", "mailFolder",
-    "mail-delta", "messages", "message", "value", "settings"; "download" is a pre-authenticated address, "token" and
+    "mail-delta", "messages", "message", "value", "settings"; of calendars and contacts "calendars", "calendarGroups",
+    "events", "event", "instances", "attachments", "attachment", "categories", "contactFolders", "contactFolder",
+    "childFolders", "contact-delta", "contact", "photo"; "download" is a pre-authenticated address, "token" and
     "devicecode" are Entra's."""
 
     method: str

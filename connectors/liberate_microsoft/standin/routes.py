@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from liberate_microsoft.standin import deltas, mail_routes, shapes
+from liberate_microsoft.standin import deltas, mail_routes, pim_routes, shapes
 from liberate_microsoft.standin.entra import Grant
 from liberate_microsoft.standin.errors import ApiError, forbidden, not_found
 from liberate_microsoft.standin.faults import Call
@@ -31,6 +31,8 @@ def named(steps: list[str], query: dict[str, str], headers: dict[str, str]) -> C
     if mail_routes.is_mail(steps):
         letter = steps[steps.index("messages") + 1] if "messages" in steps[:-1] else ""
         return Call(mail_routes.method(steps), letter, query, headers)
+    if pim_routes.is_pim(steps):
+        return Call(pim_routes.method(steps), steps[3] if len(steps) > 3 else "", query, headers)
     last = steps[-1] if steps else ""
     item = steps[steps.index("items") + 1] if "items" in steps[:-1] else ""
     if last == "content" and "versions" in steps:
@@ -57,6 +59,7 @@ class Graph:
     def __init__(self, standin: GraphStandin) -> None:
         self._standin = standin
         self._mail = mail_routes.Mail(standin)
+        self._pim = pim_routes.Pim(standin)
 
     def beta(self, steps: list[str], call: Call, grant: Grant) -> tuple[str, Any] | Reply:
         """The few calls that v1.0 does not have."""
@@ -76,6 +79,8 @@ class Graph:
         match steps:
             case ["users", who, *rest] if mail_routes.is_mail(steps):
                 return self._mail.answer("v1.0", who, rest, call, grant)
+            case ["users", who, *rest] if pim_routes.is_pim(steps):
+                return self._pim.answer(who, rest, call, grant)
             case ["users", who]:
                 return self._user(who, grant)
             case ["users", who, "drive", *rest]:

@@ -14,11 +14,12 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote
 
 from liberate.testing.standin import Faults, Served, Server
-from liberate_microsoft.standin import mail_routes, routes, shapes
+from liberate_microsoft.standin import exchange_paths, mail_routes, routes, shapes
 from liberate_microsoft.standin.entra import Entra, Grant
 from liberate_microsoft.standin.errors import ApiError, unauthenticated
 from liberate_microsoft.standin.faults import Call, Fault
 from liberate_microsoft.standin.mailbox import Mailbox
+from liberate_microsoft.standin.pim import PimBox
 from liberate_microsoft.standin.quota import TEN_MINUTES, Crowd, Quota
 from liberate_microsoft.standin.reply import Broken, Reply, refusal, request_ids
 from liberate_microsoft.standin.tree import Blob, Drive, Node
@@ -26,7 +27,7 @@ from liberate_microsoft.standin.wire import Connection
 
 Check: TypeAlias = Callable[[str, Any], Sequence[str]]
 """Says what is wrong with an answer of a type: "user", "site", "drive", "item", "permission", "version",
-"mailFolder", "message"."""
+"mailFolder", "message", "calendar", "event", "attachment", "contact", "contactFolder", "calendarGroup", "category"."""
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ class GraphStandin(Served):
         self.sites: dict[str, Site] = {}
         self.drives: dict[str, Drive] = {}
         self.mailboxes: dict[str, Mailbox] = {}
+        self.pims: dict[str, PimBox] = {}
         self.mail_quotas: dict[str, Quota] = {}  # by address: requests in any ten minutes
         self.crowd = Crowd()
         self.host = f"{tenant.partition('.')[0]}.sharepoint.example"
@@ -138,6 +140,15 @@ class GraphStandin(Served):
         made = self.mailboxes[key] = Mailbox(key, self.clock, names)
         made.shared = shared
         self.mail_quotas[key] = Quota(self.clock, TEN_MINUTES)
+        return made
+
+    def add_pim(self, address: str, name: str = "") -> PimBox:
+        """The calendars and contacts of a mailbox, still empty; of a new person without a drive, if need be."""
+        key = address.lower()
+        if key not in self.people:
+            self.add_person(key, name, drive=False)
+        made = self.pims[key] = PimBox(key, self.people[key].name, self.clock)
+        self.mail_quotas.setdefault(key, Quota(self.clock, TEN_MINUTES))
         return made
 
     def person(self, who: str) -> Member | None:
@@ -200,7 +211,7 @@ class GraphStandin(Served):
 
     def _mailbox_of(self, steps: list[str]) -> str:
         """The address of the mailbox that a call is about; "" for other calls."""
-        if steps[:1] not in (["v1.0"], ["beta"]) or not mail_routes.is_mail(steps[1:]):
+        if steps[:1] not in (["v1.0"], ["beta"]) or not exchange_paths.is_exchange(steps[1:]):
             return ""
         person = self.person(steps[2]) if steps[1] == "users" else None
         return person.address if person is not None else "me"
@@ -215,7 +226,7 @@ class GraphStandin(Served):
         call = routes.named(steps, query, headers)
         fault = self._fault(call)
         grant = self._grant(headers)
-        if mail_routes.is_mail(steps):
+        if exchange_paths.is_exchange(steps):
             spent = self.mail_quotas.get(self._mailbox_of([version, *steps]))
             if spent is not None:
                 spent.spend(1)
