@@ -61,10 +61,11 @@ def _consent(settings: GoogleSettings, path: Path, account: Account, api: Api) -
 
     if not path.exists():
         secrets = settings.client_secrets_file or "client_secrets.json"
+        words = "" if api is GMAIL else f" {api.what.replace(' ', '-')}"
         raise AccountError(
             "consent-needed",
             f"{account.name or 'The account'} has not yet allowed liberate to read its {api.what}.",
-            f"Run: python -m liberate_google.consent {secrets} {path}{'' if api is GMAIL else ' files'}",
+            f"Run: python -m liberate_google.consent {secrets} {path}{words}",
         )
     info = _read(path)
     try:
@@ -128,7 +129,7 @@ def sign_in_error(error: Exception, account: str, client_id: str | None, api: Ap
             "scope-missing",
             f"The consent of {who} does not cover reading {api.what}.",
             "Ask for the consent again with python -m liberate_google.consent, naming at its end all that is to move: "
-            "mail files.",
+            "mail files calendars contacts.",
         )
     if codes & {"invalid_client", "deleted_client", "disabled_client", "invalid_scope", "admin_policy_enforced"}:
         return AccountError(

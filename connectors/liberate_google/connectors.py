@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 
 from liberate.connector import Account, Connector, Kind, Source
 from liberate.extras import needed
+from liberate_google.fidelity import fates
 from liberate_google.settings import GoogleSettings
 
 
@@ -22,8 +23,9 @@ def _source(settings: GoogleSettings, account: Account) -> Iterator[Source]:
 
 google = Connector(
     name="google",
-    title="Google Workspace: Gmail and Drive",
-    kinds=frozenset({Kind.MAIL, Kind.FILE}),
+    title="Google Workspace: Gmail, Drive, Calendar and Contacts",
+    kinds=frozenset({Kind.MAIL, Kind.FILE, Kind.EVENT, Kind.CONTACT}),
     settings=GoogleSettings,
     source=_source,
+    fidelity=fates,
 )

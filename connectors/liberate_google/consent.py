@@ -1,6 +1,6 @@
-"""Asks one person, in their browser, to let liberate read their mail or files, and keeps the answer in a file.
+"""Asks one person, in their browser, to let liberate read what is theirs, and keeps the answer in a file.
 
-    python -m liberate_google.consent client_secrets.json anna.json mail files
+    python -m liberate_google.consent client_secrets.json anna.json mail files calendars contacts
 
 Without the last words it asks for mail.
 
@@ -19,10 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from liberate.errors import LiberateError, PlanError
-from liberate_google.convert import DRIVE_SCOPE, SCOPE
+from liberate_google.convert import CALENDAR_SCOPE, CONTACTS_SCOPE, DRIVE_SCOPE, OTHER_CONTACTS_SCOPE, SCOPE
 
-USAGE = "usage: python -m liberate_google.consent CLIENT_SECRETS_FILE TOKEN_FILE [mail] [files]"
-SCOPES = {"mail": SCOPE, "files": DRIVE_SCOPE}
+SCOPES = {
+    "mail": SCOPE,
+    "files": DRIVE_SCOPE,
+    "calendars": CALENDAR_SCOPE,
+    "contacts": CONTACTS_SCOPE,
+    "other-contacts": OTHER_CONTACTS_SCOPE,
+}
+USAGE = "usage: python -m liberate_google.consent CLIENT_SECRETS_FILE TOKEN_FILE " + " ".join(
+    f"[{one}]" for one in SCOPES
+)
 
 
 def ask(client_secrets: Path, token_file: Path, scopes: Sequence[str] = (SCOPE,)) -> None:

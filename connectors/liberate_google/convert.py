@@ -15,6 +15,9 @@ from liberate.mail import Folder, MailFacts, Role
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
 DRIVE_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
+CALENDAR_SCOPE = "https://www.googleapis.com/auth/calendar.readonly"
+CONTACTS_SCOPE = "https://www.googleapis.com/auth/contacts.readonly"
+OTHER_CONTACTS_SCOPE = "https://www.googleapis.com/auth/contacts.other.readonly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,19 @@ class Api:
 
 GMAIL = Api("gmail.v1", "Gmail API", SCOPE, "mail", "mailbox", "no-mailbox", "Gmail")
 DRIVE = Api("drive.v3", "Google Drive API", DRIVE_SCOPE, "files", "Drive", "no-drive", "Google Drive")
+CALENDAR = Api(
+    "calendar.v3", "Google Calendar API", CALENDAR_SCOPE, "calendars", "calendars", "no-calendar", "Google Calendar"
+)
+PEOPLE = Api("people.v1", "People API", CONTACTS_SCOPE, "contacts", "contacts", "no-contacts", "Google Contacts")
+OTHER_CONTACTS = Api(
+    "people.v1",
+    "People API",
+    OTHER_CONTACTS_SCOPE,
+    "other contacts",
+    "other contacts",
+    "no-contacts",
+    "Google Contacts",
+)
 
 # Labels ------------------------------------------------------------------------------------------
 
@@ -150,6 +166,7 @@ _BY_REASON = {
     "quotaExceeded": Trouble.RATE,
     "dailyLimitExceeded": Trouble.DAY,
     "failedPrecondition": Trouble.PRECONDITION,
+    "notACalendarUser": Trouble.PRECONDITION,
     "accessNotConfigured": Trouble.DISABLED,
     "SERVICE_DISABLED": Trouble.DISABLED,
     "insufficientPermissions": Trouble.SCOPE,
@@ -232,7 +249,9 @@ def error(
             return AccountError(
                 "scope-missing",
                 f"The consent given for {who} does not cover reading {api.what} ({told}).",
-                f"Authorise the scope {api.scope}, then run the same command again.",
+                f"Authorise the scope {api.scope}: for a service account in the Admin console > Security > Access and "
+                "data control > API controls > Domain-wide delegation, for a person by asking for the consent again. "
+                "Then run the same command again.",
             )
         case Trouble.FORBIDDEN:
             return AccountError(
@@ -257,7 +276,7 @@ def no_mailbox(who: str, api: Api = GMAIL) -> AccountError:
     """For an account that exists and answers every request with a failed precondition."""
     return AccountError(
         api.none,
-        f"Google has no {api.what if api is GMAIL else 'Drive'} service for {who}.",
+        f"Google has no {api.what if api is GMAIL else api.licence.removeprefix('Google ')} service for {who}.",
         f"Give the account a licence that includes {api.licence}, or mark it as left out in the people table.",
     )
 

@@ -1,4 +1,4 @@
-"""What each call to Gmail and Drive costs in quota units, and how many units a minute Google grants."""
+"""What each call to an API of Google's costs in quota units, and how many units a minute Google grants."""
 
 from __future__ import annotations
 
@@ -110,4 +110,13 @@ DRIVE_SINCE_2026 = PriceList(
 
 DRIVE_PRICE_LISTS: Mapping[str, PriceList] = MappingProxyType(
     {p.name: p for p in (DRIVE_SINCE_2026, DRIVE_BEFORE_2026)}
+)
+
+# Both count requests of any kind. What a project is granted stands in its console under Quotas; these are the numbers
+# that new projects have been seen with (developers.google.com/workspace/calendar/api/guides/quota).
+CALENDAR_PRICE_LISTS: Mapping[str, PriceList] = MappingProxyType(
+    {name: PriceList(name, 600, 10_000, MappingProxyType({}), 1) for name in PRICE_LISTS}
+)
+PEOPLE_PRICE_LISTS: Mapping[str, PriceList] = MappingProxyType(
+    {name: PriceList(name, 90, 3_000, MappingProxyType({}), 1) for name in PRICE_LISTS}
 )

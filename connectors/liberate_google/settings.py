@@ -53,6 +53,13 @@ class GoogleSettings(Settings):
     shared_drives_as: str | None = Field(
         None, description="Address of an administrator as whom the service account reads shared drives."
     )
+    shared_calendars: Literal["list", "copy"] = Field(
+        "list",
+        description="Calendars that others share with a person: list them in the report, or copy them for each person.",
+    )
+    other_contacts: bool = Field(
+        False, description="Take along whom Google noted down by itself, as Other contacts; needs a scope of its own."
+    )
     downloads: int = Field(4, ge=1, le=8, description="Small files fetched at the same time for one account.")
     batch: int = Field(50, ge=1, le=50, description="Messages asked for in one request. Google advises 50 at most.")
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for Google before a call counts as failed.")

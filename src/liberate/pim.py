@@ -17,17 +17,20 @@ CONTENT = "sha256-content"
 WIRE = "sha256-wire"  # of what was sent, where that is not what was read
 
 LOSSES: Mapping[str, str] = {
-    "attachment": "A file attached to it did not come along; where it has an address, that stands in the text.",
+    "attachment": "A file attached to it did not come along; where it has an address, that is kept.",
     "attendee-details": "Something is known of its guests that the standard has no place for, such as their notes.",
+    "auto-decline": "It no longer declines other invitations by itself.",
     "colour": "Its own colour is none that calendars share; the calendar's colour shows.",
     "conference-details": "The online meeting's dial-in details are kept as text only.",
     "custom-field": "A field of the service's own has no place in the standard.",
     "draft": "It was a draft whose guests were not yet invited; it arrives as any other event.",
+    "exception-rule": "A rule says when it does not take place; programs that ignore such rules show it then too.",
     "guest-permissions": "What guests may do (invite others, see each other) is not kept.",
     "photo": "Its picture could not be had.",
     "recurrence-rule": "Its rule of repetition cannot be written exactly; each time is written by itself instead.",
     "reminder": "A reminder of a kind that the standard does not know is left out.",
     "time-zone": "Its time zone is one of the service's own; its times are kept in universal time.",
+    "uid": "Another event had the same identity there; answers to its old invitation do not find it.",
 }
 """What an object may lose on its way, by the codes of ObjectFacts.lost: a sentence for whoever moves."""
 

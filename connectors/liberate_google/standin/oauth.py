@@ -15,6 +15,10 @@ from urllib.parse import parse_qs
 
 GMAIL_READONLY = "https://www.googleapis.com/auth/gmail.readonly"
 DRIVE_READONLY = "https://www.googleapis.com/auth/drive.readonly"
+CALENDAR_READONLY = "https://www.googleapis.com/auth/calendar.readonly"
+CONTACTS_READONLY = "https://www.googleapis.com/auth/contacts.readonly"
+OTHER_CONTACTS_READONLY = "https://www.googleapis.com/auth/contacts.other.readonly"
+READONLY = (GMAIL_READONLY, DRIVE_READONLY, CALENDAR_READONLY, CONTACTS_READONLY, OTHER_CONTACTS_READONLY)
 GMAIL_FULL = "https://mail.google.com/"
 GOOGLE_ENDPOINT = "https://oauth2.googleapis.com/token"  # google-auth names it whatever the key file says
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -56,9 +56,9 @@ class Routes:
             response = method.get("response", {}).get("$ref")
             scopes = frozenset(method.get("scopes", ()))
             http = method["httpMethod"]
-            yield _Method(name, http, _pattern("/" + base + method["path"]), known, response, scopes, "")
+            yield _Method(name, http, _pattern("/" + base + method["path"], known), known, response, scopes, "")
             for protocol, where in method.get("mediaUpload", {}).get("protocols", {}).items():
-                yield _Method(name, http, _pattern(where["path"]), known, response, scopes, protocol)
+                yield _Method(name, http, _pattern(where["path"], known), known, response, scopes, protocol)
         for resource in node.get("resources", {}).values():
             yield from self._collect(resource, base, prefix)
 
@@ -105,6 +105,12 @@ def _check_value(name: str, value: str, described: dict[str, Any]) -> None:
         raise bad_request(f"Invalid value at '{name}' ({form or kind}), \"{value}\"")
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)\}", path)
-    return re.compile("".join(f"(?P<{part}>[^/]+)" if at % 2 else re.escape(part) for at, part in enumerate(parts)))
+def _pattern(path: str, known: dict[str, dict[str, Any]]) -> re.Pattern[str]:
+    """What the path stands for; "{+name}" is a name with slashes, which its parameter describes."""
+    parts = re.split(r"\{(\+?\w+)\}", path)
+    out = []
+    for at, part in enumerate(parts):
+        name = part.removeprefix("+")
+        inside = known.get(name, {}).get("pattern", "^.+$")[1:-1] if part.startswith("+") else "[^/]+"
+        out.append(f"(?P<{name}>{inside})" if at % 2 else re.escape(part))
+    return re.compile("".join(out))

@@ -17,7 +17,8 @@ _PATTERNS = {
     "uint64": r"^[0-9]+$",
     "byte": r"^[A-Za-z0-9_-]*={0,2}$",
     "google-datetime": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$",
-    "date-time": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$",
+    "date-time": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$",  # Calendar tells offsets
+    "date": r"^\d{4}-\d\d-\d\d$",
 }
 
 

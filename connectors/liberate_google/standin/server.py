@@ -22,7 +22,8 @@ from liberate_google.standin.drive_api import DriveApi
 from liberate_google.standin.errors import ApiError, bad_request, unauthenticated
 from liberate_google.standin.faults import Call, Fault
 from liberate_google.standin.mailbox import Mailbox
-from liberate_google.standin.oauth import DRIVE_READONLY, GMAIL_READONLY, Grant, ServiceAccount, TokenEndpoint
+from liberate_google.standin.oauth import DRIVE_READONLY, READONLY, Grant, ServiceAccount, TokenEndpoint
+from liberate_google.standin.pim import PimApis
 from liberate_google.standin.quota import Quota
 from liberate_google.standin.reply import Broken, Reply, refusal
 from liberate_google.standin.routes import Route, routes
@@ -31,7 +32,7 @@ from liberate_google.standin.wire import Connection
 
 
 class GoogleStandin(Served):
-    """Gmail, Drive and their token endpoint on a free loopback port, while the `with` block lasts.
+    """Gmail, Drive, Calendar, Contacts and their token endpoint on a free loopback port, while the `with` block lasts.
 
     `strict` checks every 2xx answer against the discovery document that ships inside
     google-api-python-client; what does not fit is kept in `unfit` and answered with 500.
@@ -61,6 +62,7 @@ class GoogleStandin(Served):
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.oauth.url = f"{self.url}/token"
         self._drive_api = DriveApi(self.drive, self.url)
+        self.pim = PimApis(clock, self.url)
 
     # For tests and the sandbox -------------------------------------------------------------------
 
@@ -71,12 +73,14 @@ class GoogleStandin(Served):
         return mailbox
 
     def add_person(self, address: str) -> None:
-        """Somebody with a mailbox and a Drive, both empty."""
+        """Somebody with a mailbox, a Drive, a calendar and an address book, all empty."""
         self.add_mailbox(address)
         self.drive.add_user(address)
+        self.pim.calendars.add_user(address)
+        self.pim.people.add_user(address)
 
     def _knows(self, user: str) -> bool:
-        return user.lower() in self.mailboxes or user.lower() in self.drive.roots
+        return user.lower() in self.mailboxes or user.lower() in self.drive.roots or self.pim.knows(user)
 
     def mailbox(self, address: str) -> Mailbox:
         return self.mailboxes[address.lower()]
@@ -96,13 +100,11 @@ class GoogleStandin(Served):
                 ids.append(label.id)
             return mailbox.add(raw, ids, internal_date).key
 
-    def service_account_file(
-        self, path: Path, delegated: Iterable[str] = (GMAIL_READONLY, DRIVE_READONLY)
-    ) -> ServiceAccount:
+    def service_account_file(self, path: Path, delegated: Iterable[str] = READONLY) -> ServiceAccount:
         """Write a service account's key file; the account may read everybody's within these scopes."""
         return self.oauth.service_account_file(path, delegated)
 
-    def token_file(self, path: Path, address: str, scopes: Iterable[str] = (GMAIL_READONLY, DRIVE_READONLY)) -> str:
+    def token_file(self, path: Path, address: str, scopes: Iterable[str] = READONLY) -> str:
         """Write what one person's consent leaves behind; the refresh token, for oauth.withdraw."""
         return self.oauth.token_file(path, address, scopes)
 
@@ -112,16 +114,20 @@ class GoogleStandin(Served):
         """The reply to any HTTP request. Raises Broken for one that is to break off on its way."""
         if target.partition("?")[0] == "/token":
             return self.token(body)
+        if PimApis.is_photo(target):
+            return self.pim.photo(self, target)
         grant = self.oauth.check(headers.get("authorization", "").partition(" ")[2])
         if grant is None:
             return refusal(unauthenticated())
         quota = self.drive_quota if _of_drive(target) else self.quota
+        if PimApis.serves(target):
+            quota = self.pim.quota(target)
         try:
             quota.enter(grant.user)
         except ApiError as error:
             return refusal(error)
         try:
-            if target.startswith((self._routes.batch_path, self._drive_routes.batch_path)):
+            if target.startswith("/batch"):
                 return self.batch(headers, body)
             return self.call(http, target, headers, body)
         finally:
@@ -130,7 +136,7 @@ class GoogleStandin(Served):
     def token(self, body: bytes) -> Reply:
         call = Call("token", "", {}, False)
         self.requests.append(call)
-        reply, _ = self._fault(call)
+        reply, _ = self.struck(call)
         if reply is not None:
             return reply
         code, answer = self.oauth.answer(body)
@@ -147,17 +153,19 @@ class GoogleStandin(Served):
     def _call(self, http: str, target: str, headers: dict[str, str], body: bytes, in_batch: bool) -> Reply:
         if "upload_id=" in target:
             return self._continue_upload(target, headers, body)
+        if PimApis.serves(target):
+            return self.pim.call(self, http, target, headers, in_batch=in_batch)
         if _of_drive(target):
             return self._drive_call(http, target, headers, in_batch)
         route = self._routes.find(http, target)
-        grant = self._grant(headers)
+        grant = self.grant(headers)
         if not route.scopes & grant.scopes:
             raise ApiError(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
         user = route.path["userId"]
         address = grant.user if user == "me" else user.lower()
         call = Call(route.method, address, route.params, in_batch, route.path.get("id", ""))
         self.requests.append(call)
-        reply, fault = self._fault(call)
+        reply, fault = self.struck(call)
         if reply is not None:
             return reply
         if address != grant.user:
@@ -182,7 +190,7 @@ class GoogleStandin(Served):
         elif body:
             parsed = _json(body)
         answer = api.perform(route, mailbox, parsed, media)
-        self._check(route, answer)
+        self.checked(route, answer)
         if answer is None:
             return Reply(204)
         if fault is not None and fault.breaks == "no-raw":
@@ -197,12 +205,12 @@ class GoogleStandin(Served):
         return reply
 
     def _drive_call(self, http: str, target: str, headers: dict[str, str], in_batch: bool) -> Reply:
-        grant = self._grant(headers)
+        grant = self.grant(headers)
         if target.startswith(_LINK):
             query = parse_qs(target.partition("?")[2])
             call = Call("link", grant.user, query, in_batch, query.get("id", [""])[0])
             self.requests.append(call)
-            reply, fault = self._fault(call)
+            reply, fault = self.struck(call)
             if reply is not None:
                 return reply
             if DRIVE_READONLY not in grant.scopes:
@@ -215,7 +223,7 @@ class GoogleStandin(Served):
         about = route.path.get("fileId", "")
         call = Call(name, grant.user, route.params, in_batch, about, headers.get("range", ""))
         self.requests.append(call)
-        reply, fault = self._fault(call)
+        reply, fault = self.struck(call)
         if reply is not None:
             return reply
         if grant.user not in self.drive.roots:
@@ -230,17 +238,17 @@ class GoogleStandin(Served):
         answer = self._drive_api.perform(route, grant.user, headers)
         if isinstance(answer, Reply):
             return _harmed(answer, fault)
-        self._check(route, answer, "drive.v3")
+        self.checked(route, answer, "drive.v3")
         return _harmed(Reply(200, answer if mask is None else fields.apply(mask, answer)), fault)
 
-    def _grant(self, headers: dict[str, str]) -> Grant:
+    def grant(self, headers: dict[str, str]) -> Grant:
         word, _, token = headers.get("authorization", "").partition(" ")
         grant = self.oauth.check(token) if word.lower() == "bearer" else None
         if grant is None:
             raise unauthenticated()
         return grant
 
-    def _fault(self, call: Call) -> tuple[Reply | None, Fault | None]:
+    def struck(self, call: Call) -> tuple[Reply | None, Fault | None]:
         """The error this call meets on purpose, or the fault that is to break its answer later."""
         fault = self.faults.strike(call)
         if fault is None:
@@ -254,7 +262,7 @@ class GoogleStandin(Served):
         extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
         return Reply(fault.status, error.answer(), extra), None
 
-    def _check(self, route: Route, answer: Any, described: str = "gmail.v1") -> None:
+    def checked(self, route: Route, answer: Any, described: str = "gmail.v1") -> None:
         if not self._strict or answer is None or route.response is None:
             return
         told = answer
@@ -271,7 +279,7 @@ class GoogleStandin(Served):
         """developers.google.com/workspace/gmail/api/guides/batch"""
         call = Call("batch", "", {}, False)
         self.requests.append(call)
-        reply, _ = self._fault(call)
+        reply, _ = self.struck(call)
         if reply is not None:
             return reply
         kind = headers.get("content-type", "")
@@ -347,7 +355,7 @@ class GoogleStandin(Served):
             return Reply(308, None, extra)
         del self._uploads[upload]
         answer = api.perform(route, self.mailbox(address), parsed, bytes(data))
-        self._check(route, answer)
+        self.checked(route, answer)
         return Reply(200, answer)
 
 
