@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -28,7 +29,6 @@ from liberate.errors import AccountError, PlanError
 from liberate.settings import loopback
 from liberate_nextcloud import refusals
 from liberate_nextcloud.gate import GATE, Gate
-from liberate_nextcloud.settings import NextcloudSettings
 
 _VERBS = (
     "GET",
@@ -43,10 +43,23 @@ _VERBS = (
     "PROPFIND",
     "PROPPATCH",
     "SEARCH",
+    "REPORT",
+    "MKCALENDAR",
 )
 _CONNECT = 15.0  # seconds to reach the server
 _CHUNK = 256 << 10
 _PATIENCE = 3600.0
+
+
+class Server(Protocol):
+    """What a connection needs to know of a server."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def ca_file(self) -> Path | None: ...
+    @property
+    def timeout(self) -> float: ...
 
 
 class Streamed(Protocol):
@@ -97,7 +110,7 @@ class Client:
 
     def __init__(
         self,
-        settings: NextcloudSettings,
+        settings: Server,
         credential: Credential,
         gate: Gate = GATE,
         step: Callable[[str], None] | None = None,
@@ -106,6 +119,7 @@ class Client:
         self._step = step or (lambda _what: None)
         self._gate = gate
         self._where = parts.netloc
+        self._url = settings.url
         self._whose = f"{credential.user or 'The app'} at {parts.netloc}"
         self._credential = credential
         self._timeout = settings.timeout
@@ -141,6 +155,10 @@ class Client:
 
     def close(self) -> None:
         self._dav.session.close()
+
+    def address(self, path: str) -> str:
+        """The whole address of a path, for headers that want one."""
+        return self._url + path
 
     @staticmethod
     def read(response: requests.Response) -> Reply:
@@ -219,7 +237,7 @@ class Clients:
 
     def __init__(
         self,
-        settings: NextcloudSettings,
+        settings: Server,
         credential: Credential,
         gate: Gate = GATE,
         step: Callable[[str], None] | None = None,

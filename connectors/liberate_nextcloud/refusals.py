@@ -73,13 +73,20 @@ def not_a_nextcloud(where: str) -> AccountError:
     )
 
 
+class Redirected(AccountError):
+    """An answer that sends elsewhere, and where to."""
+
+    def __init__(self, where: str, to: str) -> None:
+        super().__init__("redirected", f"{where} sends requests on to {to or 'another address'}.", "Use that as url.")
+        self.to = to
+
+
 def redirected(where: str, response: requests.Response | None) -> LiberateError:
     """An answer that sends elsewhere: passwords do not follow."""
     target = str(response.headers.get("Location", "")) if response is not None else ""
     if "login" in target:
         return login_refused(where)
-    to = re.sub(r"[?#].*", "", target)
-    return AccountError("redirected", f"{where} sends requests on to {to or 'another address'}.", "Use that as url.")
+    return Redirected(where, re.sub(r"[?#].*", "", target))
 
 
 def unreachable(error: BaseException, where: str) -> LiberateError:

@@ -76,8 +76,10 @@ def content_digest(data: bytes) -> str:
     """SHA-256, in hex, of what an iCalendar or vCard object says, however it is written.
 
     Not told apart: line ends and folding, the order of properties and parameters, upper and lower case of their
-    names, quotes where none are needed, and what programs write of themselves (PRODID, and definitions of time
-    zones, which are known by their names). Everything else counts. Raises ValueError for what is no object.
+    names, quotes and escapes where none are needed, a VALUE that the value itself shows, other spellings of one
+    duration (but a day is not 24 hours), and what programs write of themselves (PRODID, DTSTAMP, who sends mails to
+    guests, and definitions of time zones, which are known by their names). Everything else counts. Raises ValueError
+    for what is no object.
     """
     return hashlib.sha256("\n".join(_said(data)).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -156,8 +158,24 @@ def _line(line: str, number: int) -> Line:
     return Line(head["name"].upper(), tuple(params), line[at + 1 :], (head["group"] or "").upper())
 
 
-_OF_PROGRAMS = frozenset({"PRODID", "CALSCALE", "METHOD"})  # what a program writes of itself, around what is said
-_ITS_OWN = frozenset({"X-VOBJ-ORIGINAL-TZID"})
+_OF_PROGRAMS = frozenset(
+    {"PRODID", "CALSCALE", "METHOD", "DTSTAMP"}
+)  # around what is said, or when it was written down
+# SCHEDULE-...: whether this or that server has written to whom (RFC 6638 section 7); vobject: its own notes.
+_ITS_OWN = frozenset(
+    {
+        "X-VOBJ-ORIGINAL-TZID",
+        "X-VOBJ-FLOATINGTIME-ALLOWED",
+        "SCHEDULE-AGENT",
+        "SCHEDULE-STATUS",
+        "SCHEDULE-FORCE-SEND",
+    }
+)
+_DEFAULT_TYPES = {"DATE": re.compile(r"\d{8}(,\d{8})*"), "DATE-TIME": re.compile(r"\d{8}T\d{6}Z?(,\d{8}T\d{6}Z?)*")}
+_LISTS = frozenset({"CATEGORIES", "RESOURCES", "NICKNAME", "N", "ADR", "ORG"})
+_DURATION = re.compile(
+    r"(?P<sign>[+-]?)P(?:(?P<W>\d+)W)?(?:(?P<D>\d+)D)?(?:T(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+)S)?)?"
+)
 
 
 def _said(data: bytes) -> list[str]:
@@ -171,15 +189,47 @@ def _said(data: bytes) -> list[str]:
                 name, own, inner = stack.pop()
                 if name != "VTIMEZONE":
                     stack[-1][2].append("\n".join([f"BEGIN:{name}", *sorted(own), *sorted(inner), f"END:{name}"]))
-        elif line.name not in _OF_PROGRAMS:
-            params = sorted(f"{name}={value}" for name, value in line.params if name not in _ITS_OWN)
-            group = f"{line.group}." if line.group else ""
-            stack[-1][1].append(f"{group}{';'.join([line.name, *params])}:{_unescaped_ends(line.value)}")
+        elif line.name not in _OF_PROGRAMS and (line.name != "VERSION" or stack[-1][0] != "VCALENDAR"):
+            stack[-1][1].append(_canonical(line))
     while len(stack) > 1:
         name, own, inner = stack.pop()
         stack[-1][2].append("\n".join([f"BEGIN:{name}", *sorted(own), *sorted(inner)]))
     return [*sorted(stack[0][1]), *sorted(stack[0][2])]
 
 
-def _unescaped_ends(value: str) -> str:
-    return value.replace("\\N", "\\n").rstrip()
+def _canonical(line: Line) -> str:
+    value = line.value.rstrip()
+    params = []
+    for name, given in line.params:
+        shown = _DEFAULT_TYPES.get(given.upper()) if name == "VALUE" else None
+        if name not in _ITS_OWN and not (shown is not None and shown.fullmatch(value)):
+            params.append(f"{name}={given.upper() if name in ('VALUE', 'ENCODING') else given}")
+    if line.name in _LISTS:
+        value = _plainly_escaped(value)
+    elif line.name in ("TRIGGER", "DURATION", "REFRESH-INTERVAL"):
+        value = _duration(value)
+    else:
+        value = _unescaped(value)
+    group = f"{line.group}." if line.group else ""
+    return f"{group}{';'.join([line.name, *sorted(params)])}:{value}"
+
+
+def _unescaped(value: str) -> str:
+    """A value as it is meant: only lists need escapes. Its line ends stay escaped, so that it is one line."""
+    return re.sub(r"\\(.)", lambda found: {"n": "\\n", "N": "\\n", "\\": "\\\\"}.get(found[1], found[1]), value)
+
+
+def _plainly_escaped(value: str) -> str:
+    """A list or structure of texts: escapes that separators do not need are gone, as is what is empty at its end."""
+    out = re.sub(r"\\(.)", lambda found: found[0].lower() if found[1] in "\\,;nN" else found[1], value)
+    return re.sub(r"(?<!\\);+$", "", out)
+
+
+def _duration(value: str) -> str:
+    found = _DURATION.fullmatch(value)
+    if found is None:
+        return value
+    parts = {name: int(found[name] or 0) for name in "WDHMS"}
+    days, seconds = parts["W"] * 7 + parts["D"], (parts["H"] * 60 + parts["M"]) * 60 + parts["S"]
+    sign = "-" if found["sign"] == "-" and (days or seconds) else ""
+    return f"{sign}P{days}DT{seconds}S"

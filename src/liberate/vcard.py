@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from liberate.pim import Line, lines
 
@@ -91,14 +92,34 @@ def as_version_3(data: bytes) -> bytes:
     given = list(lines(data))
     if not any(one.name == "VERSION" and one.value.strip() == "4.0" for one in given):
         return data
-    out = [_older(one) for one in given if one.name not in ("BEGIN", "END", "VERSION")]
+    out = []
+    for one in given:
+        if one.name not in ("BEGIN", "END", "VERSION"):
+            out += [_older(each) for each in _each_nickname(one)]
+            out += _label(one)
     if not any(one.name == "N" for one in out):
         out.insert(0, line("N", ";;;;"))  # version 3.0 wants it
     return card(out, "3.0")
 
 
+def _each_nickname(one: Line) -> list[Line]:
+    """Lists of nicknames as one property each: programs of that age, vobject too, read the first of a list only."""
+    if one.name != "NICKNAME":
+        return [one]
+    return [replace(one, value=value) for value in re.findall(r"(?:\\.|[^,\\])+", one.value)] or [one]
+
+
+def _label(one: Line) -> list[Line]:
+    """The address as it stands on an envelope: a property of its own in version 3.0."""
+    if one.name != "ADR":
+        return []
+    types = tuple((key, value) for key, value in one.params if key == "TYPE")
+    return [Line("LABEL", types, text(value), one.group) for key, value in one.params if key == "LABEL"]
+
+
 def _older(one: Line) -> Line:
-    params = [(key, value) for key, value in one.params if key not in ("PREF", "ALTID", "PID", "MEDIATYPE")]
+    dropped = ("PREF", "ALTID", "PID", "MEDIATYPE") + (("LABEL",) if one.name == "ADR" else ())
+    params = [(key, value) for key, value in one.params if key not in dropped]
     if any(key == "PREF" for key, _ in one.params):
         params.append(("TYPE", "PREF"))
     inline = _DATA.fullmatch(one.value) if one.name in ("PHOTO", "LOGO", "SOUND", "KEY") else None
@@ -112,6 +133,11 @@ def _older(one: Line) -> Line:
         case "TEL" if value.lower().startswith("tel:"):
             params = [(key, given) for key, given in params if key != "VALUE"]
             value = value[4:]
+        case "GEO" if value.lower().startswith("geo:"):
+            params = [(key, given) for key, given in params if key != "VALUE"]
+            value = ";".join(value[4:].partition(";")[0].split(",")[:2])
+        case "TZ" if not any(key == "VALUE" for key, _ in params):
+            params.append(("VALUE", "text"))
         case "KIND":
             name = "X-ADDRESSBOOKSERVER-KIND"
         case "MEMBER":

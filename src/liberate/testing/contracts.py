@@ -18,13 +18,16 @@ import pytest
 
 from liberate.testing.crash import Trial, survives
 from liberate.testing.destination_contract import DestinationContract, OpenDestination
+from liberate.testing.object_contract import ObjectContract, OpenObjects, Stranger
 from liberate.testing.room_contract import OpenRooms, RoomContract, Said
 from liberate.testing.source_contract import OpenSource, SourceContract
 from liberate.testing.tree_contract import Owner, TreeDestinationContract
 
 __all__ = [
     "DestinationContract",
+    "ObjectContract",
     "OpenDestination",
+    "OpenObjects",
     "OpenRooms",
     "OpenSource",
     "Owner",
@@ -32,6 +35,7 @@ __all__ = [
     "RoomContract",
     "Said",
     "SourceContract",
+    "Stranger",
     "TreeDestinationContract",
 ]
 
