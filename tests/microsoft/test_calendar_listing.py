@@ -13,7 +13,7 @@ from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import Fault, GraphStandin, PimBox
 from liberate_microsoft.standin.pim_sample import sample_calendar, sample_pim
 from microsoft_kit import ANNA, BJORN, calls, made_settings
-from pim_kit import bodies, calendars, items, lines, of_event, skipped, told, truth, whole
+from outlook_pim_kit import bodies, calendars, items, lines, of_event, skipped, told, truth, whole
 
 from liberate.connector import HasLooks, Item, Kind
 from liberate.errors import AccountError, ItemError, LiberateError, TransientError

@@ -9,7 +9,7 @@ from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import Fault, GraphStandin, PimBox
 from liberate_microsoft.standin.pim_sample import sample_contacts
 from microsoft_kit import ANNA, calls
-from pim_kit import contacts, cursor, gone, items, of_contact, skipped, whole
+from outlook_pim_kit import contacts, cursor, gone, items, of_contact, skipped, whole
 
 from liberate.connector import Cursor
 from liberate.errors import AccountError, ItemError, TransientError

@@ -16,7 +16,7 @@ from liberate_microsoft.calendar_convert import Attachment, Series, uid
 from liberate_microsoft.calendars import colour
 from liberate_microsoft.connectors import microsoft
 from liberate_microsoft.event_fields import Whose
-from pim_kit import event, lines
+from outlook_pim_kit import event, lines
 
 from liberate.errors import ItemError
 from liberate.pim import LOSSES, content_digest

@@ -11,7 +11,7 @@ from liberate_microsoft import calendar_convert, recurrence, times
 from liberate_microsoft.event_fields import Whose
 from liberate_microsoft.standin import PimBox, pim_shapes
 from liberate_microsoft.standin.pim_sample import EAST, SHAPES, WEST, sample_calendar
-from pim_kit import event, lines, told, truth
+from outlook_pim_kit import event, lines, told, truth
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NO_END = {"type": "noEnd", "startDate": "2026-01-05", "endDate": "0001-01-01"}

@@ -13,7 +13,7 @@ from liberate_microsoft.connectors import microsoft
 from liberate_microsoft.standin import Fault, GraphStandin, PimBox
 from liberate_microsoft.standin.pim_sample import sample_pim
 from microsoft_kit import ANNA, BJORN, made_settings
-from pim_kit import told, truth
+from outlook_pim_kit import told, truth
 
 from liberate.connector import Account, Connector, Destination, Kind
 from liberate.people import Person
