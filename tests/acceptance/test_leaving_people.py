@@ -10,17 +10,19 @@ from liberate_imap.sandbox import Dovecot
 
 SMALL = Size(people=2, mails=6, events=26, contacts=6)
 FULL = Size(people=5, mails=200, events=50, contacts=30)
-SIZES = [
-    pytest.param(SMALL, id="a few"),
-    pytest.param(FULL, id="all", marks=[pytest.mark.torture, pytest.mark.timeout(3_600)]),
+TORTURE = [pytest.mark.torture, pytest.mark.timeout(3_600)]
+MOVES = [
+    pytest.param("google", SMALL, id="a few, from Google"),
+    pytest.param("microsoft", SMALL, id="a few, from Microsoft", marks=TORTURE),
+    pytest.param("google", FULL, id="all, from Google", marks=TORTURE),
+    pytest.param("microsoft", FULL, id="all, from Microsoft", marks=TORTURE),
 ]
 pytestmark = pytest.mark.skipif(
     not Dovecot.installed(), reason="Dovecot is not installed: apt-get install dovecot-imapd"
 )
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("vendor", ["google", "microsoft"])
+@pytest.mark.parametrize(("vendor", "size"), MOVES)
 def test_people_leave_with_everything_whatever_dies_on_the_way(tmp_path: Path, vendor: str, size: Size) -> None:
     with leaving(tmp_path, vendor, size) as here:
         total = size.people * (size.mails + size.events + size.contacts)

@@ -62,7 +62,7 @@ def test_a_server_that_is_gone_for_a_while_costs_time_and_nothing_else(found: Ca
     coop.server.kill()
     time.sleep(1.5)  # long enough for a try or two to fail
     coop.server.start()
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=240)
     assert (process.returncode, err) == (0, ""), out
     for name in ("anna", "bo"):
         assert coop.held(name) == coop.meant(name)
