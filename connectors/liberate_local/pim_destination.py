@@ -125,6 +125,10 @@ class PimDestination:
         """See KeepsObjects.card_version: more programs import 3.0."""
         return "3.0"
 
+    def mails_reminders(self, place: Place) -> bool:
+        """See KeepsObjects: files write to nobody."""
+        return False
+
     def remove_collection(self, place: Place) -> None:
         """See KeepsObjects.remove_collection."""
         folder = self._folder(place)

@@ -43,7 +43,7 @@ class WholeNextcloud(NextcloudDestination):
         if self._made is None:
             user = quote(login.user, safe="")
             calendars, books = f"{_DAV}/calendars/{user}/", f"{_DAV}/addressbooks/users/{user}/"
-            self._made = Keeper(Site(login.whose, calendars, books, self._threads))
+            self._made = Keeper(Site(login.whose, calendars, books, self._threads, reminds=True))
         return self._made
 
     def open_collection(self, key: str, collection: Collection, looks: Looks) -> Place:
@@ -53,6 +53,10 @@ class WholeNextcloud(NextcloudDestination):
     def card_version(self, place: Place) -> Literal["3.0", "4.0"]:
         """See KeepsObjects.card_version."""
         return self._keeper.card_version(place)
+
+    def mails_reminders(self, place: Place) -> bool:
+        """See KeepsObjects.mails_reminders: its reminders go to all who have not declined (dav, EmailProvider.php)."""
+        return self._keeper.mails_reminders(place)
 
     def remove_collection(self, place: Place) -> None:
         """See KeepsObjects.remove_collection."""

@@ -41,6 +41,7 @@ class Keeper:
 
     def __init__(self, site: Site) -> None:
         self._threads = site.threads
+        self._reminds = site.reminds
         self._shelves = Shelves(site)
         self._objects = Objects(site)
 
@@ -56,6 +57,10 @@ class Keeper:
         """See KeepsObjects.card_version."""
         with self._client() as client:
             return self._shelves.card_version(client, place)
+
+    def mails_reminders(self, place: Place) -> bool:
+        """See KeepsObjects.mails_reminders."""
+        return self._reminds
 
     def remove_collection(self, place: Place) -> None:
         """See KeepsObjects.remove_collection."""
@@ -163,6 +168,10 @@ class DavDestination:
     def card_version(self, place: Place) -> Literal["3.0", "4.0"]:
         """See KeepsObjects.card_version."""
         return self._keeper.card_version(place)
+
+    def mails_reminders(self, place: Place) -> bool:
+        """See KeepsObjects.mails_reminders."""
+        return self._keeper.mails_reminders(place)
 
     def remove_collection(self, place: Place) -> None:
         """See KeepsObjects.remove_collection."""

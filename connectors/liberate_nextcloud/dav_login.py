@@ -63,11 +63,11 @@ def log_in(settings: DavSettings, account: Account, gate: Gate, step: Callable[[
     clients = Clients(origin, Credential(user, password=password, key=key), gate, step)
     try:
         with gate.trying(key, lambda: refusals.login_refused(whose)), clients.one() as client:
-            homes, loud = _Finder(client, whose, parts.netloc).homes(parts.path)
+            homes, loud, reminds = _Finder(client, whose, parts.netloc).homes(parts.path)
     except BaseException:
         clients.close()
         raise
-    site = Site(whose, homes.calendars, homes.books, Threads(clients, settings.connections), loud)
+    site = Site(whose, homes.calendars, homes.books, Threads(clients, settings.connections), loud, reminds)
     return DavLogin(site)
 
 
@@ -79,10 +79,10 @@ class _Finder:
         self._whose = whose
         self._host = host
 
-    def homes(self, path: str) -> tuple[Told, bool]:
-        """Where calendars and address books are, and whether the server would write to guests."""
+    def homes(self, path: str) -> tuple[Told, bool, bool]:
+        """Where calendars and address books are, and Site.loud and Site.reminds."""
         calendars = books = ""
-        loud = False
+        loud = reminds = False
         starts = [f"{path}/"] if path.strip("/") else []
         for service in ("caldav", "carddav"):
             for start in (*starts, f"/.well-known/{service}", "/"):
@@ -94,7 +94,7 @@ class _Finder:
                 calendars = calendars or self._here(told.calendars)
                 books = books or self._here(told.books)
                 if calendars and reply is not None:
-                    loud = loud or self._schedules(calendars)
+                    loud, reminds = self._schedules(calendars)
                 break
             if calendars and books:
                 break
@@ -104,7 +104,7 @@ class _Finder:
                 f"{self._whose}: no calendars and no address books were found there.",
                 "Give the url that the server's documentation names for CalDAV, with its path.",
             )
-        return Told("", calendars=calendars, books=books), loud
+        return Told("", calendars=calendars, books=books), loud, reminds
 
     def _principal(self, start: str) -> str:
         """The path of whoever logs in; "" if this is no place to ask."""
@@ -146,8 +146,12 @@ class _Finder:
             path = f"/{rest}"
         return f"{path.rstrip('/')}/" if path and slash else path
 
-    def _schedules(self, calendars: str) -> bool:
-        """Whether it writes to guests by itself and does not listen to what sabre/dav listens to."""
+    def _schedules(self, calendars: str) -> tuple[bool, bool]:
+        """Whether it writes to guests and does not listen to what sabre/dav listens to; and whether it may remind them.
+
+        What a server does about reminders, none says. One that writes to guests by itself may do that too.
+        """
         reply = self._client.send("OPTIONS", calendars)
         features = {one.strip().lower() for one in reply.headers.get("DAV", "").split(",")}
-        return "calendar-auto-schedule" in features and not any(one.startswith("nc-") for one in features)
+        schedules = "calendar-auto-schedule" in features
+        return schedules and not any(one.startswith("nc-") for one in features), schedules

@@ -28,6 +28,7 @@ class Site:
     books: str
     threads: Threads
     loud: bool = False  # the server writes to guests unless each event says that it shall not
+    reminds: bool = False  # it mails the reminders of meetings to their guests
 
 
 def place_of(kind: Kind, path: str) -> Place:

@@ -601,6 +601,10 @@ class KeepsObjects(Protocol):
         """The version in which an address book wants its contacts."""
         ...
 
+    def mails_reminders(self, place: Place) -> bool:
+        """Whether the server would mail an event's reminders to its guests. Such reminders arrive as shown ones."""
+        ...
+
     def remove_collection(self, place: Place) -> None:
         """Remove it if nothing is in it. One that is gone is fine; one that is not empty raises CHANGED_THERE."""
         ...

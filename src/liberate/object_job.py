@@ -24,7 +24,7 @@ from liberate.errors import AccountError, ItemError
 from liberate.job import LISTED_TOGETHER, SliceRun
 from liberate.ledger_rows import DONE, Claim, Refusal, Row, State, key_of
 from liberate.naming import fold
-from liberate.pim import Looks, object_digests
+from liberate.pim import Looks, object_digests, shown_reminders
 from liberate.turn import Desk, Ends
 from liberate.vcard import as_version_3
 
@@ -41,6 +41,7 @@ class ObjectRun(SliceRun):
         self._shelf = self._ledger.room(claim)
         self._opened: Place | None = None
         self._card_version: str | None = None
+        self._mails: bool | None = None
         self._replaced: list[Row] = []
         self._seen: set[bytes] = set()  # keys that this listing named
 
@@ -77,7 +78,9 @@ class ObjectRun(SliceRun):
 
     def _wire(self, body: bytes) -> bytes:
         if self._claim.collection.kind is not Kind.CONTACT:
-            return body
+            if self._mails is None:
+                self._mails = self._keeper.mails_reminders(self._open())
+            return shown_reminders(body) if self._mails else body
         if self._card_version is None:
             self._card_version = self._keeper.card_version(self._open())
         if self._card_version == "4.0":

@@ -103,6 +103,27 @@ def compared(found: Mapping[str, str], sent: Mapping[str, str]) -> Sameness:
     return Sameness.DIFFERENT
 
 
+_ALARM = re.compile(rb"(?ims)^BEGIN:VALARM[ \t]*\r?$.*?^END:VALARM[ \t]*\r?$")
+_MAILED = re.compile(rb"(?im)^(ACTION(?:;[^:\r\n]*)?:)EMAIL(?=[ \t]*\r?$)")
+_GUEST = re.compile(rb"(?im)^ATTENDEE[;:]")
+_GUEST_WHOLE = re.compile(rb"(?im)^ATTENDEE[;:].*\r?\n(?:[ \t].*\r?\n)*")
+
+
+def shown_reminders(data: bytes) -> bytes:
+    """An event with guests whose reminders by mail are shown on its owner's screen instead; any other as it is.
+
+    A reminder by mail and one that is shown differ by its ACTION and by whom it names (RFC 5545 section 3.6.6).
+    """
+    if not _GUEST.search(_ALARM.sub(b"", data)):
+        return data
+
+    def shown(alarm: re.Match[bytes]) -> bytes:
+        found, count = _MAILED.subn(rb"\1DISPLAY", alarm[0])
+        return _GUEST_WHOLE.sub(b"", found) if count else alarm[0]
+
+    return _ALARM.sub(shown, data)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One property of an object, unfolded: GROUP.NAME;PARAM=VALUE:VALUE."""

@@ -186,6 +186,37 @@ def test_contacts_go_in_the_version_that_the_address_book_wants(bench: Bench) ->
     assert bench.verify().identical == 4
 
 
+REMINDED = (
+    b"BEGIN:VALARM\r\nACTION:EMAIL\r\nTRIGGER:-PT10M\r\nSUMMARY:Soon\r\nDESCRIPTION:Soon\r\n"
+    b"ATTENDEE:mailto:anna@solros.example.with.a.very.long.name.that.needs.a.second.l\r\n ine\r\nEND:VALARM\r\n"
+)
+SHOWN = b"BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT10M\r\nSUMMARY:Soon\r\nDESCRIPTION:Soon\r\nEND:VALARM\r\n"
+GUEST = b"ATTENDEE;PARTSTAT=ACCEPTED:mailto:bo@solros.example\r\n"
+
+
+def with_parts(*parts: bytes) -> bytes:
+    return event("r@x").replace(b"END:VEVENT", b"".join(parts) + b"END:VEVENT")
+
+
+@pytest.mark.parametrize(
+    ("mails", "sent", "stored"),
+    [
+        pytest.param(True, (GUEST, REMINDED), (GUEST, SHOWN), id="a meeting"),
+        pytest.param(True, (REMINDED,), (REMINDED,), id="an event without guests"),
+        pytest.param(False, (GUEST, REMINDED), (GUEST, REMINDED), id="a server that mails nobody"),
+    ],
+)
+def test_no_guest_is_mailed_a_reminder(
+    bench: Bench, mails: bool, sent: tuple[bytes, ...], stored: tuple[bytes, ...]
+) -> None:
+    bench.shelf.put(work(bench), "r", with_parts(*sent), name="r@x")
+    bench.destination = lambda store: ObjectsDestination(store, mails=mails)
+    assert bench.run().moved == 4
+    assert there(bench)["r@x"] == with_parts(*stored)
+    assert bench.verify().identical == 4
+    assert not bench.report().changed
+
+
 def test_what_is_gone_at_the_source_stays_unless_the_plan_says_otherwise(bench: Bench) -> None:
     bench.run()
     bench.shelf.remove(work(bench), "e1")

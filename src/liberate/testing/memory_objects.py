@@ -48,11 +48,13 @@ class ObjectsDestination:
         store: Store,
         *,
         card: Literal["3.0", "4.0"] = "4.0",
+        mails: bool = False,
         written: Callable[[bytes], bytes] = _as_it_is,
         step: Callable[[str], None] = unwatched,
     ) -> None:
         self._store = store
         self._card: Literal["3.0", "4.0"] = card
+        self._mails = mails
         self._written = written
         self._do = step
 
@@ -83,6 +85,10 @@ class ObjectsDestination:
     def card_version(self, place: Place) -> Literal["3.0", "4.0"]:
         """See KeepsObjects."""
         return self._card
+
+    def mails_reminders(self, place: Place) -> bool:
+        """See KeepsObjects."""
+        return self._mails
 
     def remove_collection(self, place: Place) -> None:
         """See KeepsObjects."""
