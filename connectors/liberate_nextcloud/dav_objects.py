@@ -11,10 +11,11 @@ from urllib.parse import quote
 from liberate.connector import Evidence, Kind, Place, Receipt, Slot, Taken
 from liberate.errors import ItemError, TransientError
 from liberate.mail import Sameness
-from liberate.pim import compared, lines, object_digests
+from liberate.pim import compared, object_digests, uid_of
 from liberate_nextcloud import dav_quiet, dav_refusals, dav_xml, refusals
 from liberate_nextcloud.client import Client, Reply
 from liberate_nextcloud.dav_shelves import Site, in_place, seen
+from liberate_nextcloud.dav_trash import Trash
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@.+=-]{0,119}")
 _ENDINGS = {Kind.EVENT: ".ics", Kind.CONTACT: ".vcf"}
@@ -48,15 +49,6 @@ def file_name(slot: Slot) -> str:
     return name + _ENDINGS[slot.item.kind]
 
 
-def uid_of(data: bytes) -> str:
-    """The first UID in it; "" if there is none."""
-    try:
-        said = next((line.value.strip() for line in lines(data) if line.name == "UID"), "")
-    except ValueError:
-        return ""
-    return re.sub(r"\\(.)", r"\1", said)
-
-
 def proven(etag: str, data: bytes) -> bool:
     """Whether the ETag is a digest of these very bytes: MD5 in Nextcloud and sabre/dav, SHA-256 in Radicale."""
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -68,6 +60,7 @@ class Objects:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._trash = Trash(site)
 
     def wire(self, slot: Slot, data: bytes) -> bytes:
         """The bytes to send."""
@@ -234,6 +227,12 @@ class Objects:
 
     def _settled(self, client: Client, slot: Slot, reply: Reply, data: bytes, wire: bytes) -> Receipt:
         """What a refusal means, by what stands there."""
+        if reply.status == 500 and slot.replaces is None and slot.item.kind is Kind.EVENT:
+            if self._trash.bring_back(client, slot.place, uid_of(data), object_digests(data, wire)):
+                there = self.by_uid(client, slot.place, uid_of(data), data)
+                if there is not None:
+                    return self._standing(slot.place, there)
+            raise dav_refusals.refusal(reply, self._site.whose)
         if reply.status not in (400, 403, 404, 405, 409, 410, 412, 415):
             raise dav_refusals.refusal(reply, self._site.whose)
         if slot.replaces is not None and reply.status in (404, 409, 410, 412):

@@ -14,6 +14,14 @@ def uid_taken() -> ItemError:
     return ItemError(UID_TAKEN, "Something else with the same UID stands there already; it was left as it is.", _LOOK)
 
 
+def uid_in_the_trash() -> ItemError:
+    return ItemError(
+        "uid-in-trash",
+        "An event with the same UID lies in the calendar's trash and says something else: the server takes no other.",
+        "Empty the trash in the calendar app's settings, or bring that event back, then run: liberate retry",
+    )
+
+
 def changed_there() -> ItemError:
     return ItemError(CHANGED_THERE, "Its owner changed it there since it was brought; theirs stays.", _LOOK)
 

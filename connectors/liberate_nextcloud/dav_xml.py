@@ -36,6 +36,7 @@ class Told:
     calendars: str = ""  # path of what a principal's calendars are in
     books: str = ""
     cards: frozenset[str] = field(default_factory=frozenset)  # versions of vCards that an address book takes
+    calendar: str = ""  # of an event in the trash: the last part of its calendar's path
     trashed: bool = False  # its owner deleted it, and could still bring it back (Nextcloud)
 
     @property
@@ -89,6 +90,7 @@ def _told(response: Any) -> Told:
     cards = found.get(f"{_CARD}supported-address-data")
     etag = found.get(f"{_DAV}getetag")
     deleted = found.get("{http://nextcloud.com/ns}deleted-at")
+    calendar = found.get("{http://nextcloud.com/ns}calendar-uri")
     return Told(
         path_of((response.findtext(f"{_DAV}href") or "").strip()),
         status,
@@ -99,6 +101,7 @@ def _told(response: Any) -> Told:
         inner(f"{_CAL}calendar-home-set"),
         inner(f"{_CARD}addressbook-home-set"),
         frozenset(child.get("version", "3.0") for child in cards) if cards is not None else frozenset(),
+        (calendar.text or "").strip() if calendar is not None else "",
         deleted is not None and bool((deleted.text or "").strip()),
     )
 
@@ -161,6 +164,14 @@ def of_uid(kind: Kind, uid: str, component: str = "VEVENT", version: str = "") -
         inner = f'<a:filter><a:prop-filter name="UID">{match}</a:prop-filter></a:filter>'
         name = "a:addressbook-query"
     return f"{_HEAD}<{name} {_NAMESPACES}><d:prop>{_data(kind, version)}</d:prop>{inner}</{name}>".encode()
+
+
+TRASHED = (
+    f"{_HEAD}<c:calendar-query {_NAMESPACES}><d:prop><n:calendar-uri/>{_data(Kind.EVENT, '')}</d:prop>"
+    '<c:filter><c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT"/></c:comp-filter></c:filter>'
+    "</c:calendar-query>"
+).encode()
+"""Asks a Nextcloud's trash for its events: it does not take a PROPFIND for that."""
 
 
 # Making ------------------------------------------------------------------------------------------

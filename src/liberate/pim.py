@@ -179,6 +179,15 @@ def _line(line: str, number: int) -> Line:
     return Line(head["name"].upper(), tuple(params), line[at + 1 :], (head["group"] or "").upper())
 
 
+def uid_of(data: bytes) -> str:
+    """The first UID in an object, without escapes; "" if there is none."""
+    try:
+        said = next((line.value.strip() for line in lines(data) if line.name == "UID"), "")
+    except ValueError:
+        return ""
+    return re.sub(r"\\(.)", r"\1", said)
+
+
 _OF_PROGRAMS = frozenset(
     {"PRODID", "CALSCALE", "METHOD", "DTSTAMP"}
 )  # around what is said, or when it was written down

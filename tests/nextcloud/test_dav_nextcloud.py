@@ -64,6 +64,19 @@ class TestOnTheStandin(ObjectContract):
             self.put(made, self.calendar(made), "a@x", data)
         assert refused.value.code == code
 
+    def test_what_was_deleted_is_brought_back_where_the_trash_has_its_uid(self, open_objects: OpenObjects) -> None:
+        """The server has no room for a second event of that UID, not even beside one in the trash."""
+        with open_objects() as made:
+            place = self.calendar(made)
+            for uid in ("a@x", "b@x"):
+                receipt = self.put(made, place, uid, event(uid))
+                self.remove(made, self.slot(place, uid, event(uid)), receipt)
+            assert b"".join(made.read(self.put(made, place, "a@x", event("a@x")))) == event("a@x")
+            with pytest.raises(ItemError) as refused:
+                self.put(made, place, "b@x", event("b@x", "Something else"))
+            assert refused.value.code == "uid-in-trash"
+            assert self.put(made, place, "b@x", event("b@x")).evidence is Evidence.READ_BACK
+
     def test_a_calendar_that_its_owner_deleted_is_not_written_into(
         self, open_objects: OpenObjects, stranger: Somebody
     ) -> None:
@@ -120,6 +133,7 @@ def test_nobody_is_sent_an_invitation(standin: NextcloudStandin, secret: str, *,
     assert standin.objects("bo") == {"Personal": {}}
     owner = Somebody(standin.url, "anna", secret)
     path = str(place).removeprefix("/event") + "by-hand.ics"
-    assert owner.ask("PUT", path, WITH_GUESTS).status_code == 201
+    another = WITH_GUESTS.replace(b"guests@x", b"by-hand@x")  # the first one's UID is taken by the trash
+    assert owner.ask("PUT", path, another).status_code == 201
     assert {mail.recipient for mail in standin.mails} == {"bo@example.coop", "guest@outside.example"}
-    assert list(standin.objects("bo")["Personal"]) == ["guests@x"], "the stand-in would have done it"
+    assert list(standin.objects("bo")["Personal"]) == ["by-hand@x"], "the stand-in would have done it"

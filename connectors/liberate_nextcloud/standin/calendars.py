@@ -57,6 +57,8 @@ class Calendars:
         with self.store.lock:
             if not parts:
                 return self._home(request, family, user)
+            if family == "calendars" and parts[:2] == ("trashbin", "objects"):
+                return self._trash(request, user, parts[2:])
             if family == "calendars" and parts[0] in ("inbox", "outbox", "trashbin"):
                 raise errors.forbidden("This is the server's own")
             self.store.of(family, user)
@@ -199,7 +201,9 @@ class Calendars:
             case "DELETE":
                 if shelf.family == "calendars":
                     self.scheduling.deleted(request, there.data)
-                self.store.remove(shelf, uri)
+                    self.store.discard(shelf, uri)
+                else:
+                    self.store.remove(shelf, uri)
                 return empty(204)
             case "PROPFIND":
                 return multistatus([self._told(shelf, there, wanted(request.whole()) or ())])
@@ -214,10 +218,57 @@ class Calendars:
             what = "Calendar object" if shelf.family == "calendars" else "VCard object"
             which = "calendar" if shelf.family == "calendars" else "addressbook"
             raise errors.bad_request(f"{what} with uid already exists in this {which} collection.")
+        if there is None and uid in self.store.trash.get(shelf.key, {}):
+            said = 'SQLSTATE[23505]: Unique violation: 7 ERROR:  duplicate key value violates "calobjects_by_uid_index"'
+            raise errors.failed(
+                "OC\\DB\\Exceptions\\DbalException", f"An exception occurred while executing a query: {said}"
+            )
         one = Kept(uri, uid, stored)
         self.store.put(shelf, one)
         tag = f'"{one.etag}"' if stored == given else None  # else it is for the client to ask for
         return empty(204 if there is not None else 201, ETag=tag, OC_ETag=tag)
+
+    def _trash(self, request: Request, user: str, parts: tuple[str, ...]) -> Reply:
+        """Events that were deleted from calendars that were not."""
+        lying = {
+            f"{one.number}.ics": (shelf, one)
+            for shelf in self.store.of("calendars", user)
+            if not shelf.deleted
+            for one in self.store.trash.get(shelf.key, {}).values()
+        }
+        if not parts:
+            if request.method != "REPORT":
+                raise errors.not_implemented(request.method)
+            root = xml(request.whole(), "report")
+            inner = [one.get("name") for one in root.iter() if one.tag.endswith("comp-filter")]
+            if inner != ["VCALENDAR", "VEVENT"]:
+                return multistatus([])
+            told = []
+            for name, (shelf, one) in lying.items():
+                props = {
+                    DAV + "getetag": f"&quot;{one.etag}&quot;",
+                    "{http://nextcloud.com/ns}calendar-uri": escape(shelf.uri),
+                    _CAL + "calendar-data": escape(one.data.decode(errors="replace").replace("\r\n", "\n")),
+                }
+                prop = root.find(DAV + "prop")
+                wished = tuple(child.tag for child in prop) if prop is not None else ()
+                told.append(response(Entry(f"{_base('calendars', user)}trashbin/objects/{name}", props.get), wished))
+            return multistatus(told)
+        if len(parts) != 1 or parts[0] not in lying:
+            raise errors.not_found("Calendar object not found")
+        shelf, one = lying[parts[0]]
+        match request.method:
+            case "GET":
+                return Reply(
+                    200, [("Content-Type", "text/calendar; charset=utf-8"), ("ETag", f'"{one.etag}"')], one.data
+                )
+            case "MOVE" if request.header("destination").endswith("/trashbin/restore/file"):
+                self.store.bring_back(shelf, one.uid)
+                return empty(201)
+            case "DELETE":
+                del self.store.trash[shelf.key][one.uid]
+                return empty(204)
+        raise errors.not_implemented(request.method)
 
 
 def _base(family: Family, user: str) -> str:

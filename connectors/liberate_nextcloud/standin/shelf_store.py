@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from liberate.pim import Line, lines
@@ -42,6 +43,7 @@ class Kept:
     uri: str
     uid: str
     data: bytes
+    number: int = 0  # in the trash
 
     @property
     def etag(self) -> str:
@@ -56,6 +58,8 @@ class ShelfStore:
         self.lock = threading.RLock()
         self.shelves: dict[str, Shelf] = {}
         self.objects: dict[str, dict[str, Kept]] = {}
+        self.trash: dict[str, dict[str, Kept]] = {}  # of calendars: what was deleted, by UID
+        self._numbers = itertools.count(1)
         for told in store.kept("shelf").values():
             shelf = Shelf(**{**told, "components": tuple(told["components"])})
             self.shelves[shelf.key] = shelf
@@ -86,6 +90,15 @@ class ShelfStore:
         self.objects[shelf.key][one.uri] = one
         told = {"uid": one.uid, "data": base64.b64encode(one.data).decode()}
         self._store.keep("object", f"{shelf.key}//{one.uri}", told)
+
+    def discard(self, shelf: Shelf, uri: str) -> None:
+        """Put an event into the trash, where its UID stays taken. What lies there is not kept over a restart."""
+        one = self.objects[shelf.key][uri]
+        self.trash.setdefault(shelf.key, {})[one.uid] = replace(one, number=next(self._numbers))
+        self.remove(shelf, uri)
+
+    def bring_back(self, shelf: Shelf, uid: str) -> None:
+        self.put(shelf, replace(self.trash[shelf.key].pop(uid), number=0))
 
     def remove(self, shelf: Shelf, uri: str) -> None:
         del self.objects[shelf.key][uri]
