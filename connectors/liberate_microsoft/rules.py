@@ -35,7 +35,7 @@ from liberate.mail import Folder, Role
 from liberate_microsoft import pace
 from liberate_microsoft.client import Client, segment
 from liberate_microsoft.problems import Failure
-from liberate_microsoft.windows_zones import moment
+from liberate_microsoft.times import point
 
 PERMISSION = "MailboxSettings.Read"
 FolderOf: TypeAlias = Callable[[str], Folder | None]
@@ -298,7 +298,7 @@ def _absence(setting: Mapping[str, Any]) -> Absence | None:
     gaps: list[Gap] = []
     start = end = None
     if status == "scheduled":
-        start, end = (_moment(setting.get(name)) for name in ("scheduledStartDateTime", "scheduledEndDateTime"))
+        start, end = (point(setting.get(name)) for name in ("scheduledStartDateTime", "scheduledEndDateTime"))
         if start is None or end is None:
             why = "Its dates are given in a time zone that liberate does not know."
             todo = "Set the reply up by hand in the webmail."
@@ -317,9 +317,3 @@ def _absence(setting: Mapping[str, Any]) -> Absence | None:
         if outside and audience in ("all", "contactsOnly"):
             replies.append(Reply(outside, to))
     return Absence(tuple(replies), start, end, _ONCE, tuple(gaps)) if replies else None
-
-
-def _moment(told: Any) -> Any:
-    if not isinstance(told, dict):
-        return None
-    return moment(str(told.get("dateTime") or ""), str(told.get("timeZone") or ""))

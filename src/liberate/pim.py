@@ -72,6 +72,21 @@ class Fate:
     why: str = ""  # for what is changed or lost
 
 
+def kept(field: str, becomes: str) -> Fate:
+    """The fate of a field that stays what it is."""
+    return Fate(field, becomes, "kept")
+
+
+def changed(field: str, becomes: str, why: str) -> Fate:
+    """The fate of a field that becomes something else."""
+    return Fate(field, becomes, "changed", why)
+
+
+def lost(field: str, why: str) -> Fate:
+    """The fate of a field that has no place."""
+    return Fate(field, "", "lost", why)
+
+
 def content_digest(data: bytes) -> str:
     """SHA-256, in hex, of what an iCalendar or vCard object says, however it is written.
 

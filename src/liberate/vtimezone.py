@@ -12,6 +12,11 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 _HORIZON = 2100  # years further off are not asked about: who meets then will have new rules
 _SETTLED = 2040  # from here on a zone's rule is its last one, if it has a rule at all
+_NEWER = {  # in CLDR's table and not yet in icalendar's
+    "Alberta Standard Time": "America/Edmonton",
+    "British Columbia Standard Time": "America/Vancouver",
+    "Manitoba Standard Time": "America/Winnipeg",
+}
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
@@ -36,7 +41,7 @@ def _by_folded_name() -> dict[str, str]:
 
 @cache
 def _windows() -> dict[str, str]:
-    return {name.casefold(): iana for name, iana in WINDOWS_TO_OLSON.items()}
+    return {name.casefold(): iana for name, iana in {**WINDOWS_TO_OLSON, **_NEWER}.items()}
 
 
 @dataclass(frozen=True, slots=True)

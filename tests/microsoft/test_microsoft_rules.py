@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 from liberate_microsoft import auth, rules
 from liberate_microsoft.client import Client
 from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.source import MicrosoftSource
 from liberate_microsoft.standin import GraphStandin
-from liberate_microsoft.windows_zones import IANA, moment
+from liberate_microsoft.times import point
 from microsoft_kit import ANNA, patient
 
 from liberate.connector import Account, HasFilters, Kind
@@ -172,10 +173,15 @@ def test_automatic_replies_say_who_is_told_what_and_when(standin: GraphStandin, 
 
 
 def test_every_zone_of_windows_is_one() -> None:
-    assert len(IANA) > 130
-    for name in IANA:
-        assert moment("2026-07-01T08:00:00.1234567", name) is not None, name
-    assert moment("nonsense", "UTC") is None
+    assert len(WINDOWS_TO_OLSON) > 130
+    for name in (
+        *WINDOWS_TO_OLSON,
+        "Alberta Standard Time",
+        "British Columbia Standard Time",
+        "Manitoba Standard Time",
+    ):
+        assert point({"dateTime": "2026-07-01T08:00:00.1234567", "timeZone": name}) is not None, name
+    assert point({"dateTime": "nonsense", "timeZone": "UTC"}) is None
 
 
 @pytest.mark.parametrize("missing", ["MailboxSettings.Read", "Mail.Read"])
