@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from liberate.connector import Endpoint
 from liberate.errors import PlanError
-from liberate.settings import Settings, loopback
+from liberate.settings import Settings, loopback, server_url
 from liberate_matrix.registration import PREFIX
 
 _SCHEMES = {"matrix": "https", "matrix+http": "http"}
@@ -63,14 +63,9 @@ class MatrixSettings(Settings):
     @field_validator("url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("the url holds no user and no password; the registration is all that is needed")
-        if not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("the url is the server's address alone, such as https://matrix.example.coop")
-        if parts.scheme != "https" and not (parts.scheme == "http" and loopback(parts.hostname)):
-            raise ValueError("the url is https://..., or http:// on this machine only")
-        return value.rstrip("/").removesuffix("/_matrix")
+        return server_url(value, "https://matrix.example.coop", "the registration is all that is needed").removesuffix(
+            "/_matrix"
+        )
 
 
 def endpoint(url: str) -> Endpoint:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Loaded, Remark, Skipped, Survey, Whole
+from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Remark, Skipped, Whole
 from liberate.errors import AccountError, ItemError
 from liberate.pim import Looks
 from liberate_microsoft import auth, calendars, pace
@@ -14,7 +14,7 @@ from liberate_microsoft.calendars import PREFIX, Calendars
 from liberate_microsoft.client import segment
 from liberate_microsoft.event_fields import PRESETS, Json, Whose
 from liberate_microsoft.exchange import Exchange
-from liberate_microsoft.objects import Kept, Made, item
+from liberate_microsoft.objects import Made, ReadsObjects
 from liberate_microsoft.pace import Pacer
 from liberate_microsoft.problems import Failure
 from liberate_microsoft.series import EventReader
@@ -24,12 +24,14 @@ PAGE = 100  # events, each with its text
 _MANY = 1000  # ids
 
 
-class CalendarSource:
+class CalendarSource(ReadsObjects):
     """The calendars of one person or shared mailbox. Reads only: Calendars.Read allows nothing else.
 
     Every listing names everything, and Whole says so. Graph follows changes only within a window of time, in v1.0,
     and there not of series: docs/decisions/0022-calendars-are-listed-whole.md.
     """
+
+    kind = Kind.EVENT
 
     def __init__(
         self,
@@ -38,9 +40,9 @@ class CalendarSource:
         pacer: Pacer | None = None,
         sign_in: auth.SignIn | None = None,
     ) -> None:
-        self._exchange = Exchange(settings, account, Kind.EVENT, pacer, sign_in)
+        super().__init__()
+        self._exchange = Exchange(settings, account, self.kind, pacer, sign_in)
         self._copies_shared = settings.shared_calendars == "copy"
-        self._kept = Kept()
         self._calendars: Calendars | None = None
         self._events: EventReader | None = None
 
@@ -105,33 +107,7 @@ class CalendarSource:
         except ItemError as error:
             return Skipped(id_, error.code, error.why, error.todo)
 
-    def _item_of(self, id_: str, made: Made) -> Item:
-        out = item(id_, Kind.EVENT, made)
-        self._kept.keep(out, made.body)
-        return out
-
-    # Reading -------------------------------------------------------------------------------------
-
-    def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
-        """The calendar object. One that was listed longer ago is read and written anew, as it is now."""
-        body = self._kept.body(item)
-        yield (self._anew(item.id).body if body is None else body)[offset:]
-
-    def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
-        """Each of them; most were written when they were listed."""
-        for one in items:
-            try:
-                yield Loaded(one, b"".join(self.read(one)))
-            except ItemError as error:
-                yield Loaded(one, error)
-
-    def describe(self, item: Item) -> Item:
-        """The event as it is now."""
-        return self._item_of(item.id, self._anew(item.id))
-
-    def survey(self) -> Survey:
-        """Nothing: Graph does not count events."""
-        return Survey(None)
+    # Looking -------------------------------------------------------------------------------------
 
     def check(self) -> Iterator[Remark]:
         """Whether the calendars can be read, and which stay behind. Raises AccountError."""

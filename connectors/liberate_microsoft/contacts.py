@@ -9,13 +9,10 @@ from liberate.connector import (
     Collection,
     Cursor,
     Gone,
-    Item,
     Kind,
     Listed,
-    Loaded,
     Remark,
     Skipped,
-    Survey,
     Whole,
 )
 from liberate.errors import ItemError, TransientError
@@ -24,7 +21,7 @@ from liberate_microsoft import auth, contacts_convert, pace
 from liberate_microsoft.client import segment
 from liberate_microsoft.contacts_convert import FIELDS, Json, Photo
 from liberate_microsoft.exchange import Exchange
-from liberate_microsoft.objects import Kept, Made, item
+from liberate_microsoft.objects import Made, ReadsObjects
 from liberate_microsoft.pace import Pacer
 from liberate_microsoft.paging import expired, lengthened, shortened
 from liberate_microsoft.pim_problems import object_error
@@ -39,8 +36,10 @@ _RESTARTS = 2
 _TRIES = 4  # for one picture
 
 
-class ContactsSource:
+class ContactsSource(ReadsObjects):
     """The contacts of one person or shared mailbox. Reads only: Contacts.Read allows nothing else."""
+
+    kind = Kind.CONTACT
 
     def __init__(
         self,
@@ -49,8 +48,8 @@ class ContactsSource:
         pacer: Pacer | None = None,
         sign_in: auth.SignIn | None = None,
     ) -> None:
-        self._exchange = Exchange(settings, account, Kind.CONTACT, pacer, sign_in)
-        self._kept = Kept()
+        super().__init__()
+        self._exchange = Exchange(settings, account, self.kind, pacer, sign_in)
 
     def close(self) -> None:
         self._exchange.close()
@@ -114,28 +113,7 @@ class ContactsSource:
             except ItemError as error:
                 yield Skipped(id_, error.code, error.why, error.todo)
 
-    # Reading -------------------------------------------------------------------------------------
-
-    def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
-        """The card. One that was listed longer ago is read and written anew, as it is now."""
-        body = self._kept.body(item)
-        yield (self._by_id(item.id).body if body is None else body)[offset:]
-
-    def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
-        """Each of them; most were written when they were listed."""
-        for one in items:
-            try:
-                yield Loaded(one, b"".join(self.read(one)))
-            except ItemError as error:
-                yield Loaded(one, error)
-
-    def describe(self, item: Item) -> Item:
-        """The contact as it is now."""
-        return self._item_of(item.id, self._by_id(item.id))
-
-    def survey(self) -> Survey:
-        """Nothing: Graph does not count contacts."""
-        return Survey(None)
+    # Looking -------------------------------------------------------------------------------------
 
     def check(self) -> Iterator[Remark]:
         """Whether the contacts can be read. Raises AccountError."""
@@ -144,13 +122,8 @@ class ContactsSource:
 
     # Helpers -------------------------------------------------------------------------------------
 
-    def _by_id(self, id_: str) -> Made:
+    def _anew(self, id_: str) -> Made:
         return self._made(self._exchange.one(f"/contacts/{segment(id_)}", {"$select": FIELDS}))
-
-    def _item_of(self, id_: str, made: Made) -> Item:
-        out = item(id_, Kind.CONTACT, made)
-        self._kept.keep(out, made.body)
-        return out
 
     def _made(self, raw: Json) -> Made:
         try:

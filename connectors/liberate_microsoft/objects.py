@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
-from liberate.connector import Item, Kind
+from liberate.connector import Item, Kind, Loaded, Survey
+from liberate.errors import ItemError
 from liberate.pim import ObjectFacts
 
 _ITEMS = 1100  # the core reads at most a thousand after listing them
@@ -64,3 +67,42 @@ class Kept:
         held = self._held.pop(id_, None)
         if held is not None:
             self._size -= len(held[1])
+
+
+class ReadsObjects:
+    """Reading, as sources of events and contacts do: what was listed lately is held, the rest is read anew."""
+
+    kind: ClassVar[Kind]
+
+    def __init__(self) -> None:
+        self._kept = Kept()
+
+    def _anew(self, id_: str) -> Made:
+        """The object as it is now. Raises ItemError."""
+        raise NotImplementedError
+
+    def _item_of(self, id_: str, made: Made) -> Item:
+        out = item(id_, self.kind, made)
+        self._kept.keep(out, made.body)
+        return out
+
+    def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
+        """The object. One that was listed longer ago is read and written anew, as it is now."""
+        body = self._kept.body(item)
+        yield (self._anew(item.id).body if body is None else body)[offset:]
+
+    def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
+        """Each of them; most were written when they were listed."""
+        for one in items:
+            try:
+                yield Loaded(one, b"".join(self.read(one)))
+            except ItemError as error:
+                yield Loaded(one, error)
+
+    def describe(self, item: Item) -> Item:
+        """The object as it is now."""
+        return self._item_of(item.id, self._anew(item.id))
+
+    def survey(self) -> Survey:
+        """Nothing: Graph counts neither events nor contacts."""
+        return Survey(None)

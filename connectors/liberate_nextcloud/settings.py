@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 
 from liberate.connector import Endpoint
-from liberate.errors import PlanError
-from liberate.settings import Secret, Settings, loopback
+from liberate.settings import Secret, Settings, server_url
+from liberate_nextcloud.addresses import address
 
 _SCHEMES = {"nextcloud": "https", "nextcloud+http": "http"}
 
@@ -65,14 +65,7 @@ class NextcloudSettings(Settings):
     @field_validator("url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("the url holds no user and no password; they have settings of their own")
-        if not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("the url is the server's address alone, such as https://cloud.example.coop")
-        if parts.scheme != "https" and not (parts.scheme == "http" and loopback(parts.hostname)):
-            raise ValueError("the url is https://..., or http:// on this machine only")
-        return value.rstrip("/").removesuffix("/index.php")
+        return server_url(value, "https://cloud.example.coop").removesuffix("/index.php")
 
     @model_validator(mode="after")
     def _consistent(self) -> NextcloudSettings:
@@ -96,32 +89,8 @@ def endpoint(url: str) -> Endpoint:
 
     Account and folder are percent-decoded. Raises PlanError for an address that cannot mean an account.
     """
-    parts = urlsplit(url)
-    scheme = _SCHEMES.get(parts.scheme)
-    example = f"Write it like {parts.scheme or 'nextcloud'}://anna@cloud.example.coop/Target."
-    if scheme is None:
-        raise PlanError(f"{parts.scheme or url} is not a Nextcloud address. {example}")
-    try:
-        port = parts.port
-    except ValueError:
-        raise PlanError(f"{parts.scheme}: the port is not a number from 1 to 65535.") from None
-    if parts.password is not None:
-        raise PlanError(
-            "A password does not stand in an address, where others can see it. Leave it out; it is asked for."
-        )
-    if not parts.hostname:
-        raise PlanError(f"The address names no server. {example}")
-    # An account name may be an address: everything before the last @ is the account.
-    account = unquote(parts.netloc.rpartition("@")[0])
-    if not account:
-        raise PlanError(f"The address names no account. {example}")
-    if scheme == "http" and not loopback(parts.hostname):
-        raise PlanError(
-            f"nextcloud+http:// would send the password readable over the network, and {parts.hostname} is not this "
-            "machine. Use nextcloud://."
-        )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    settings: dict[str, object] = {"url": f"{scheme}://{host}" + (f":{port}" if port else "")}
-    if folder := unquote(parts.path).strip("/"):
+    found = address(url, _SCHEMES, "a Nextcloud address", "anna@cloud.example.coop/Target")
+    settings: dict[str, object] = {"url": found.server}
+    if folder := unquote(found.path).strip("/"):
         settings["folder"] = folder
-    return Endpoint(settings, account)
+    return Endpoint(settings, found.account)

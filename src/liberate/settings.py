@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 
@@ -78,6 +79,21 @@ def reveal(secret: SecretRef | SecretStr | None) -> str | None:
     if secret is None:
         return None
     return secret.get_secret_value() if isinstance(secret, SecretStr) else secret.reveal()
+
+
+def server_url(value: str, example: str, instead: str = "they have settings of their own") -> str:
+    """The address of a server as a setting holds it, without a slash at its end.
+
+    Raises ValueError for one with a user, a password or a question in it, and for a plain one of another machine.
+    """
+    parts = urlsplit(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"the url holds no user and no password; {instead}")
+    if not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"the url is the server's address alone, such as {example}")
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback(parts.hostname)):
+        raise ValueError("the url is https://..., or http:// on this machine only")
+    return value.rstrip("/")
 
 
 def loopback(host: str) -> bool:
