@@ -29,6 +29,7 @@ LISTED_TOGETHER = 1000  # items described at once: what a slice holds in memory,
 class SliceRun(Sending):
     """One worker's turn at one slice."""
 
+    _together = LISTED_TOGETHER
     _given_up: set[str] | None = None  # keys of rows that the source no longer had; None: not asked for yet
 
     def run(self, *, listing: bool = True) -> bool:
@@ -137,14 +138,20 @@ class SliceRun(Sending):
             if isinstance(thing, str):
                 cursor = thing
             elif isinstance(thing, Whole):
-                continue
+                self._take(entries, None)
+                entries = []
+                if self._cut and self._desk.stop():
+                    return
+                if absent := self._absent():
+                    self._ledger.listed(self._claim, (), gone=absent)
+                    self.relisted = True
             elif isinstance(thing, Renumbered):
                 self._take(entries, None)
                 entries, cursor = [], None
                 self._ledger.renumbered(self._claim)
             else:
                 entries.append(thing)
-                if len(entries) >= LISTED_TOGETHER:
+                if len(entries) >= self._together:
                     self._take(entries, cursor)
                     entries = []
                     if self._desk.stop():
@@ -152,6 +159,10 @@ class SliceRun(Sending):
                         return
         # A turn that ended by its own limits still notes the rest of the listing: the next one need not list again.
         self._take(entries, cursor)
+
+    def _absent(self) -> Sequence[str]:
+        """Keys of what stands in the ledger and a whole listing did not name; () where that tells nothing (mail)."""
+        return ()
 
     def _take(self, entries: Sequence[Item | Gone | Skipped], cursor: Any) -> None:
         """Record a piece of the listing and move what is new in it."""

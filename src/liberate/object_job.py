@@ -18,10 +18,9 @@ from liberate.connector import (
     Receipt,
     Skipped,
     Slot,
-    Whole,
 )
 from liberate.errors import AccountError, ItemError
-from liberate.job import LISTED_TOGETHER, SliceRun
+from liberate.job import SliceRun
 from liberate.ledger_rows import DONE, Claim, Refusal, Row, State, key_of
 from liberate.naming import fold
 from liberate.pim import Looks, object_digests, shown_reminders
@@ -95,28 +94,10 @@ class ObjectRun(SliceRun):
     def _list(self) -> None:
         if not self._desk.stop():
             self._open()  # an empty calendar is somebody's too
-        entries: list[Item | Gone | Skipped] = []
-        cursor = self._claim.cursor
-        for thing in self._ends.source.items(self._claim.collection, cursor):
-            if isinstance(thing, str):
-                cursor = thing
-            elif isinstance(thing, Whole):
-                self._take(entries, None)
-                entries = []
-                if self._cut and self._desk.stop():
-                    return
-                if absent := self._ledger.not_among(self._claim, self._seen):
-                    self._ledger.listed(self._claim, (), gone=absent)
-                    self.relisted = True
-            elif isinstance(thing, Item | Gone | Skipped):
-                entries.append(thing)
-                if len(entries) >= LISTED_TOGETHER:
-                    self._take(entries, cursor)
-                    entries = []
-                    if self._desk.stop():
-                        self._cut = True
-                        return
-        self._take(entries, cursor)
+        super()._list()
+
+    def _absent(self) -> Sequence[str]:
+        return self._ledger.not_among(self._claim, self._seen)
 
     def _take(self, entries: Sequence[Item | Gone | Skipped], cursor: Any) -> None:
         account, collection = str(self._claim.account), self._claim.collection.id

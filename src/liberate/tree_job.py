@@ -15,7 +15,6 @@ from liberate.connector import (
     Receipt,
     Skipped,
     Updates,
-    Whole,
     inside,
 )
 from liberate.errors import ItemError
@@ -30,12 +29,11 @@ from liberate.tree_history import HistorySending
 from liberate.tree_sending import NAMES_TRIED, facts_of
 from liberate.turn import Desk, Ends
 
-LISTED_TOGETHER = 2000  # items described at once: while they are sent, no others are listed
-_ENTRY = (Item, Gone, Skipped)  # what of a listing has an id; a union would be made anew for each entry
-
 
 class TreeRun(HistorySending, SliceRun):
     """One worker's turn at a tree of files."""
+
+    _together = 2000  # while they are sent, no others are listed
 
     def __init__(self, desk: Desk, ends: Ends, claim: Claim) -> None:
         super().__init__(desk, ends, claim)
@@ -83,33 +81,12 @@ class TreeRun(HistorySending, SliceRun):
     # Listing -------------------------------------------------------------------------------------
 
     def _list(self) -> None:
-        entries: list[Item | Gone | Skipped] = []
-        cursor = self._claim.cursor
-        for thing in self._ends.source.items(self._claim.collection, cursor):
-            if isinstance(thing, str):
-                cursor = thing
-            elif isinstance(thing, Whole):
-                self._take(entries, None)
-                entries = []
-                if self._cut and self._desk.stop():
-                    return
-                self._take_leave(self._ledger.not_among(self._claim, self._seen))
-            elif isinstance(thing, _ENTRY):
-                entries.append(thing)
-                if len(entries) >= LISTED_TOGETHER:
-                    self._take(entries, cursor)
-                    entries = []
-                    if self._desk.stop():
-                        self._cut = True
-                        return
-        self._take(entries, cursor)
+        super()._list()
         if not self._cut:
             self._update()  # of what had to be replaced first
 
-    def _take_leave(self, keys: Sequence[str]) -> None:
-        if keys:
-            self._ledger.listed(self._claim, (), gone=keys)
-            self.relisted = True
+    def _absent(self) -> Sequence[str]:
+        return self._ledger.not_among(self._claim, self._seen)
 
     def _take(self, entries: Sequence[Item | Gone | Skipped], cursor: Any) -> None:
         """Record a piece of the listing, folders first, and move what is new or changed in it."""
