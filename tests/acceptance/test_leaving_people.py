@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from leaving_people_kit import Leaving, Size, leaving
+from leaving_had_kit import Size
+from leaving_people_kit import Leaving, leaving
 from liberate_imap.sandbox import Dovecot
 
 SMALL = Size(people=2, mails=6, events=26, contacts=6)
