@@ -69,7 +69,15 @@ def trial(folder: Path, standin: NextcloudStandin, name: str, large: int) -> Tri
     return Trial(run, contents)
 
 
-@pytest.mark.parametrize(("large", "every"), [(0, 2), (11 << 20, 7)])
+@pytest.mark.parametrize(
+    ("large", "every"),
+    [
+        (0, 6),
+        (11 << 20, 21),
+        pytest.param(0, 1, marks=pytest.mark.torture),
+        pytest.param(11 << 20, 2, marks=[pytest.mark.torture, pytest.mark.timeout(1_800)]),
+    ],
+)
 def test_a_job_that_dies_at_any_step_is_set_right_by_the_next_run(
     tmp_path: Path, standin: NextcloudStandin, large: int, every: int
 ) -> None:
