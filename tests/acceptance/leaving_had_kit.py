@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+CASHIER = "kassa@odling.example"  # whose letters everybody has a filter for
 FIRST, LAST = date(2025, 1, 1), date(2030, 1, 1)
 
 
@@ -69,6 +70,7 @@ class Vendor(Protocol):
     """A service that is left, with people in it."""
 
     people: tuple[str, ...]
+    receipts: str  # the folder into which everybody's filter puts what the cashier writes
 
     def connection(self, folder: Path) -> str:
         """The lines of a plan that lead to it; what they name is written into the folder."""

@@ -10,6 +10,7 @@ import email
 import email.policy
 import imaplib
 import re
+import smtplib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -24,10 +25,10 @@ import icalendar
 import recurring_ical_events
 import vobject
 from command_kit import Commanded
-from leaving_had_kit import FIRST, LAST, Card, Had, Meeting, Size, Vendor, seen_letter, universal, within
+from leaving_had_kit import CASHIER, FIRST, LAST, Card, Had, Meeting, Size, Vendor, seen_letter, universal, within
 from leaving_vendors_kit import Google, Microsoft
 from liberate_google.standin import GoogleStandin
-from liberate_imap.sandbox import Dovecot
+from liberate_imap.sandbox import Dovecot, Options
 from liberate_microsoft.standin.server import GraphStandin
 from liberate_nextcloud.dav_sandbox import Radicale
 
@@ -48,6 +49,8 @@ port = {imap}
 security = "none"
 master_user = "migrator"
 master_password = {{ file = "password" }}
+sieve_port = {sieve}
+sieve_security = "none"
 [[routes]]
 from = "old"
 to = "calendars"
@@ -56,6 +59,7 @@ kinds = ["event", "contact"]
 from = "old"
 to = "mail"
 kinds = ["mail"]
+filters = "copy"
 [people]
 table = "people.csv"
 """
@@ -93,7 +97,18 @@ class Leaving(Commanded):
         out.meetings = Counter({one: count for one, count in out.meetings.items() if within(one)})
         return out
 
+    def filed(self, address: str) -> set[str]:
+        """The folders in which a new letter from the cashier lies, which is sent to that person now."""
+        text = f"From: {CASHIER}\r\nSubject: new\r\nMessage-ID: <new@odling.example>\r\n\r\nPaid.\r\n"
+        with smtplib.LMTP("127.0.0.1", self.dovecot.lmtp_port) as line:
+            line.sendmail(CASHIER, [self.name(address)], text.encode())
+        return {folder for folder, one, _ in self._letters(address) if one["Message-ID"] == "<new@odling.example>"}
+
     def _mail(self, address: str) -> Iterator[tuple[Any, bytes]]:
+        for _, message, flags in self._letters(address):
+            yield message, flags
+
+    def _letters(self, address: str) -> Iterator[tuple[str, Any, bytes]]:
         with imaplib.IMAP4("127.0.0.1", self.dovecot.port) as server:
             server.login(f"{self.name(address)}*migrator", PASSWORD)
             for line in server.list()[1]:
@@ -105,7 +120,7 @@ class Leaving(Commanded):
                 answer = server.fetch("1:*", "(FLAGS BODY.PEEK[])")[1]
                 for part in answer:
                     if isinstance(part, tuple):
-                        yield email.message_from_bytes(part[1], policy=email.policy.default), part[0]
+                        yield folder, email.message_from_bytes(part[1], policy=email.policy.default), part[0]
 
     def _collections(self, user: str) -> Iterator[str]:
         """Each calendar and address book of a person, whole, as the server gives it."""
@@ -151,14 +166,15 @@ def leaving(folder: Path, vendor: str, size: Size) -> Iterator[Leaving]:
         here = Leaving(folder, {}, left, None, None)  # type: ignore[arg-type] - set below
         users = {here.name(one): PASSWORD for one in left.people}
         here.radicale = up.enter_context(Radicale(folder / "radicale", users))
-        here.dovecot = Dovecot()
+        here.dovecot = Dovecot(options=Options(sieve=True))
         for name in users:
             here.dovecot.user(name)
         here.dovecot.master("migrator", PASSWORD)
         up.enter_context(here.dovecot)
         (folder / "password").touch(0o600)
         (folder / "password").write_text(PASSWORD)
-        lines = _PLAN.format(connection=left.connection(folder), dav=here.radicale.url, imap=here.dovecot.port)
+        ports = {"imap": here.dovecot.port, "sieve": here.dovecot.sieve_port}
+        lines = _PLAN.format(connection=left.connection(folder), dav=here.radicale.url, **ports)
         (folder / "liberate.toml").write_text(lines)
         rows = [f"{one},{here.name(one)}" for one in left.people]
         (folder / "people.csv").write_text("\n".join(["source,destination", *rows]) + "\n")

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from leaving_had_kit import (
+    CASHIER,
     LAST,
     Card,
     Had,
@@ -67,12 +68,15 @@ _SHAPES: tuple[tuple[Any, list[str]], ...] = (
 class Google:
     """Google's stand-in, and what was put into it."""
 
+    receipts = "Kvitton/2026"
+
     def __init__(self, standin: GoogleStandin, size: Size) -> None:
         self._standin = standin
         self.people = tuple(f"{number}.anna@solros.example" for number in range(size.people))
         for address in self.people:
             standin.add_person(address)
             self._mail(address, size.mails)
+            self._filter(address)
             self._events(address, size.events)
             for number in range(size.contacts):
                 self._contact(address, person(number))
@@ -83,6 +87,13 @@ class Google:
             self._standin.add_message(
                 address, bytes(letter(number, address)), labels, 1_780_000_000_000 + number * 60_000
             )
+
+    def _filter(self, address: str) -> None:
+        mailbox = self._standin.mailbox(address)
+        label = mailbox.label_named("Kvitton/2026")
+        assert label is not None
+        action = {"addLabelIds": [label.id], "removeLabelIds": ["INBOX"]}
+        mailbox.filters["f1"] = {"id": "f1", "criteria": {"from": CASHIER}, "action": action}
 
     def _events(self, address: str, count: int) -> None:
         store = self._standin.pim.calendars
@@ -196,14 +207,19 @@ ca_file = "authority.pem"
 class Microsoft:
     """Graph's stand-in, and what was put into it."""
 
+    receipts = "Kvitton"
+
     def __init__(self, standin: GraphStandin, size: Size) -> None:
         self._standin = standin
         self.people = tuple(f"{number}.bo@solros.example" for number in range(size.people))
         for address in self.people:
             box = standin.add_mailbox(address)
+            receipts = box.add_folder("Kvitton")
+            rule = {"moveToFolder": receipts.id, "stopProcessingRules": True}
+            standin.rule_box(address).add("Kvitton", {"senderContains": [CASHIER]}, rule)
             for number in range(size.mails):
                 when = datetime(2026, 9, 1, 8, tzinfo=UTC) + timedelta(minutes=number)
-                folder = "inbox" if number % 3 else box.add_folder("Kvitton").name if number == 0 else "Kvitton"
+                folder = "inbox" if number % 3 else "Kvitton"
                 box.add(bytes(letter(number, address)), folder, received=when, read=not number % 2)
             pim = standin.add_pim(address)
             self._events(pim, size.events)
