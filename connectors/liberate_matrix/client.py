@@ -7,29 +7,22 @@ that a request sent again after either side died is the same event.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.cookies import RequestsCookieJar
-from requests.utils import get_environ_proxies
+from urllib3.response import BaseHTTPResponse
 
-from liberate.errors import PlanError
-from liberate.settings import loopback
 from liberate_matrix import refusals
 from liberate_matrix.registration import Registration
 from liberate_matrix.settings import MatrixSettings
+from liberate_matrix.wire import Failure, Wire
 
 DEVICE = "LIBERATE"
 _V3 = "/_matrix/client/v3"
-_CONNECT = 15.0  # seconds to reach the server
 _CHUNK = 256 << 10
 _CONFLICT = 409
 
@@ -49,30 +42,17 @@ class Client:
     def __init__(
         self, settings: MatrixSettings, registration: Registration, step: Callable[[str], None] | None = None
     ) -> None:
-        parts = urlsplit(settings.url)
-        self._url = settings.url
-        self._where = parts.netloc
+        self._where = urlsplit(settings.url).netloc
         self._step = step or (lambda _what: None)
-        self._timeout = (_CONNECT, settings.timeout)
         self._limit: int | None = None
-        if settings.ca_file is not None and not settings.ca_file.is_file():
-            raise PlanError(f"The file of authorities {settings.ca_file} is not there.")
-        session = requests.Session()
-        session.trust_env = False  # else a .netrc would put its own password into requests
-        session.verify = str(settings.ca_file) if settings.ca_file else os.environ.get("REQUESTS_CA_BUNDLE") or True
-        if not loopback(parts.hostname or ""):
-            session.proxies = dict(get_environ_proxies(settings.url))
-        session.headers.update({"User-Agent": "liberate", "Authorization": f"Bearer {registration.token}"})
-        session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
-        self._session = session
+        headers = {"User-Agent": "liberate", "Authorization": f"Bearer {registration.token}"}
+        self._wire = Wire(settings.url, headers, settings.timeout, settings.ca_file)
         told = self.get(f"{_V3}/account/whoami").body.get("user_id", "")
         self.bot: str = told
         self.domain: str = told.partition(":")[2]
 
     def close(self) -> None:
-        self._session.close()
+        self._wire.close()
 
     # Requests ------------------------------------------------------------------------------------
 
@@ -96,15 +76,15 @@ class Client:
         """
         with self._sent(method, path, json_, user, device, params, data, headers) as response:
             try:
-                body = json.loads(response.content or b"{}")
+                body = json.loads(response.data or b"{}")
             except ValueError:
                 body = None
-            if response.status_code < 300 and isinstance(body, list if many else dict):
-                return Answer(response.status_code, body)
+            if response.status < 300 and isinstance(body, list if many else dict):
+                return Answer(response.status, body)
             told = body if isinstance(body, dict) else {}
             code = str(told.get("errcode", ""))
             if code and code in fine:
-                return Answer(response.status_code, told, code)
+                return Answer(response.status, told, code)
             raise self._refusal(response, told, user)
 
     def get(self, path: str, **more: Any) -> Answer:
@@ -121,7 +101,7 @@ class Client:
         params: Mapping[str, str | int] | None,
         data: Any,
         headers: Mapping[str, str] | None,
-    ) -> Iterator[requests.Response]:
+    ) -> Iterator[BaseHTTPResponse]:
         asked: dict[str, str | int] = dict(params or {})
         given = dict(headers or {})
         if user is not None:
@@ -133,34 +113,27 @@ class Client:
             given["Content-Type"] = "application/json"
         # "before PUT send", "after POST createRoom": what a request is for, without any id.
         what = f"{method} {_purpose(path)}"
+        if asked:
+            path = f"{path}?{urlencode(asked)}"
         self._step(f"before {what}")
         try:
-            with self._session.request(
-                method,
-                self._url + path,
-                params=asked,
-                data=data,
-                headers=given,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with self._wire.request(method, path, data, given) as response:
                 if method != "GET":
-                    response.content  # noqa: B018 - it has been done once it is answered
+                    response.data  # noqa: B018 - it has been done once it is answered
                     self._step(f"after {what}")
                 yield response
-        except requests.RequestException as error:
+        except Failure as error:
             raise refusals.unreachable(error, self._where) from None
 
-    def _refusal(self, response: requests.Response, told: Mapping[str, Any], user: str | None) -> Exception:
-        if 300 <= response.status_code < 400:
+    def _refusal(self, response: BaseHTTPResponse, told: Mapping[str, Any], user: str | None) -> Exception:
+        if 300 <= response.status < 400:
             return refusals.no_homeserver(self._where)
         retry = told.get("retry_after_ms")
         after = response.headers.get("Retry-After", "")
         if retry is None and after.isdigit():
             retry = int(after) * 1000
         code = str(told.get("errcode", ""))
-        return refusals.refusal(response.status_code, code, str(told.get("error", "")), retry, user, self._where)
+        return refusals.refusal(response.status, code, str(told.get("error", "")), retry, user, self._where)
 
     # Accounts ------------------------------------------------------------------------------------
 
@@ -348,22 +321,22 @@ class Client:
     def has_media(self, mxc: str) -> bool:
         """Whether that address has bytes."""
         with self._download(mxc) as response:
-            return response.status_code == 200
+            return response.status == 200
 
     def download(self, mxc: str) -> Iterator[bytes]:
         """The bytes. Raises ItemError("gone")."""
         with self._download(mxc) as response:
-            if response.status_code in (404, 504):
+            if response.status in (404, 504):
                 raise refusals.gone()
-            if response.status_code != 200:
+            if response.status != 200:
                 raise self._refusal(response, {}, None)
-            yield from response.iter_content(_CHUNK)
+            yield from response.stream(_CHUNK)
 
     @contextmanager
-    def _download(self, mxc: str) -> Iterator[requests.Response]:
+    def _download(self, mxc: str) -> Iterator[BaseHTTPResponse]:
         path = f"/_matrix/client/v1/media/download/{mxc.removeprefix('mxc://')}"
         with self._sent("GET", path, None, self.bot, False, {"timeout_ms": 0}, None, None) as response:
-            if response.status_code >= 500 and b"M_NOT_YET_UPLOADED" not in response.content:
+            if response.status >= 500 and b"M_NOT_YET_UPLOADED" not in response.data:
                 raise self._refusal(response, {}, None)
             yield response
 
