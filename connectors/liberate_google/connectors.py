@@ -14,7 +14,7 @@ from liberate_google.settings import GoogleSettings
 @contextmanager
 def _source(settings: GoogleSettings, account: Account) -> Iterator[Source]:
     with needed("The Google connector", "google"):
-        from liberate_google.source import GoogleSource  # noqa: PLC0415 - only who migrates needs the extra
+        from liberate_google.source import GoogleSource
 
         opened = GoogleSource(settings, account)
     with closing(opened) as source:

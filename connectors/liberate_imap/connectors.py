@@ -9,13 +9,13 @@ from liberate_imap.settings import ImapSettings, endpoint
 
 
 def _source(settings: ImapSettings, account: Account) -> AbstractContextManager[Source]:
-    from liberate_imap.source import ImapSource  # noqa: PLC0415 - where it is opened, not where it is listed
+    from liberate_imap.source import ImapSource
 
     return ImapSource(settings, account)
 
 
 def _destination(settings: ImapSettings, account: Account) -> AbstractContextManager[Destination]:
-    from liberate_imap.destination import ImapDestination  # noqa: PLC0415
+    from liberate_imap.destination import ImapDestination
 
     return ImapDestination(settings, account)
 

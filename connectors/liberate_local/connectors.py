@@ -1,4 +1,7 @@
-"""The connectors of this package, as the entry points name them. Importing it is cheap."""
+"""The connectors of this package, as the entry points name them.
+
+Each is loaded where it is opened: whoever moves files waits for no calendar.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,7 @@ from pydantic import Field, field_validator
 from liberate.connector import Account, Connector, Destination, Endpoint, Kind, Source
 from liberate.errors import PlanError
 from liberate.settings import Settings
-from liberate_local import gmail_labels
-from liberate_local.chat_archive import ChatArchive
-from liberate_local.files_source import FilesSource
-from liberate_local.folder_destination import FolderDestination
-from liberate_local.maildir import MaildirSource
-from liberate_local.maildir_destination import MaildirDestination
-from liberate_local.mbox import Format, MboxSource
 from liberate_local.paths import located
-from liberate_local.pim_destination import PimDestination
-from liberate_local.pim_source import PimSource
-from liberate_local.tree import TreeSource
 
 
 class _Local(Settings):
@@ -121,8 +114,9 @@ def _source(make: Callable[[Any, Account], Source]) -> Callable[[Any, Account], 
         try:
             yield made
         finally:
-            if isinstance(made, MboxSource):
-                made.close()
+            close = getattr(made, "close", None)
+            if close is not None:
+                close()
 
     return opened
 
@@ -140,10 +134,14 @@ def _destination(
 
 
 def _maildir_source(settings: MaildirSettings, account: Account) -> Source:
+    from liberate_local.maildir import MaildirSource
+
     return MaildirSource(located(settings.path, account), settings.names)
 
 
 def _maildir_destination(settings: MaildirSettings, account: Account) -> Destination:
+    from liberate_local.maildir_destination import MaildirDestination
+
     return MaildirDestination(located(settings.path, account), settings.names, settings.layout)
 
 
@@ -160,6 +158,8 @@ maildir = Connector(
 
 
 def _mbox_source(settings: MboxSettings, account: Account) -> Source:
+    from liberate_local.mbox import Format, MboxSource
+
     folder = tuple(settings.folder.split("/")) if settings.folder else None
     return MboxSource(located(settings.path, account), Format(quoting=settings.quoting), folder)
 
@@ -176,6 +176,9 @@ mbox = Connector(
 
 
 def _takeout_source(settings: TakeoutSettings, account: Account) -> Source:
+    from liberate_local import gmail_labels
+    from liberate_local.mbox import Format, MboxSource
+
     # A Content-Length in a Takeout is some mail program's of long ago: Google counts nothing.
     form = Format(gmail_labels.facts, gmail_labels.FIELDS, settings.quoting, content_length=False)
     return MboxSource(located(settings.path, account), form)
@@ -193,6 +196,8 @@ takeout = Connector(
 
 
 def _eml_source(settings: EmlSettings, account: Account) -> Source:
+    from liberate_local.tree import TreeSource
+
     return TreeSource(located(settings.path, account), settings.folder)
 
 
@@ -208,10 +213,14 @@ eml = Connector(
 
 
 def _folder_source(settings: FolderSettings, account: Account) -> Source:
+    from liberate_local.files_source import FilesSource
+
     return FilesSource(located(settings.path, account))
 
 
 def _folder_destination(settings: FolderSettings, account: Account) -> Destination:
+    from liberate_local.folder_destination import FolderDestination
+
     return FolderDestination(located(settings.path, account))
 
 
@@ -229,6 +238,8 @@ folder = Connector(
 
 @contextmanager
 def _chat_archive(settings: ChatArchiveSettings, account: Account) -> Iterator[Destination]:
+    from liberate_local.chat_archive import ChatArchive
+
     archive = ChatArchive(located(settings.path, account), ZoneInfo(settings.timezone), settings.timezone)
     try:
         yield archive
@@ -248,11 +259,18 @@ chat_archive = Connector(
 
 
 def _pim_source(kind: Kind) -> Callable[[Any, Account], AbstractContextManager[Source]]:
-    return _source(lambda settings, account: PimSource(located(settings.path, account), kind))
+    def made(settings: Any, account: Account) -> Source:
+        from liberate_local.pim_source import PimSource
+
+        return PimSource(located(settings.path, account), kind)
+
+    return _source(made)
 
 
 def _pim_destination(kind: Kind) -> Callable[[Any, Account], AbstractContextManager[Destination]]:
     def opened(settings: Any, account: Account) -> AbstractContextManager[Destination]:
+        from liberate_local.pim_destination import PimDestination
+
         return PimDestination(located(settings.path, account), kind)
 
     return opened

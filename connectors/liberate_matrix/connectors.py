@@ -9,7 +9,7 @@ from liberate_matrix.settings import MatrixSettings, endpoint
 
 
 def _destination(settings: MatrixSettings, account: Account) -> AbstractContextManager[Destination]:
-    from liberate_matrix.destination import MatrixDestination  # noqa: PLC0415 - where it is opened, not where it is listed
+    from liberate_matrix.destination import MatrixDestination
 
     return MatrixDestination(settings, account)
 

@@ -14,7 +14,7 @@ from liberate_microsoft.settings import MicrosoftSettings
 @contextmanager
 def _source(settings: MicrosoftSettings, account: Account) -> Iterator[Source]:
     with needed("The Microsoft connector", "microsoft"):
-        from liberate_microsoft.source import MicrosoftSource  # noqa: PLC0415 - only who migrates needs the extra
+        from liberate_microsoft.source import MicrosoftSource
 
         opened = MicrosoftSource(settings, account)
     with closing(opened) as source:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import quote
 
 from liberate.connector import Account, Body, Collection, Kind, Outcome, Place, Receipt, Slot, Taken
 from liberate.errors import ItemError
 from liberate.pim import Looks
-from liberate_nextcloud.dav_destination import Keeper
-from liberate_nextcloud.dav_shelves import Site, is_shelf
 from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.gate import GATE, Gate
+from liberate_nextcloud.paths import is_shelf
 from liberate_nextcloud.settings import NextcloudSettings
+
+if TYPE_CHECKING:
+    from liberate_nextcloud.dav_destination import Keeper
 
 _DAV = "/remote.php/dav"
 
@@ -41,6 +43,9 @@ class WholeNextcloud(NextcloudDestination):
     def _keeper(self) -> Keeper:
         login = self._open  # raises once it is closed
         if self._made is None:
+            from liberate_nextcloud.dav_destination import Keeper  # noqa: PLC0415 - whoever moves files needs none of it
+            from liberate_nextcloud.dav_shelves import Site  # noqa: PLC0415
+
             user = quote(login.user, safe="")
             calendars, books = f"{_DAV}/calendars/{user}/", f"{_DAV}/addressbooks/users/{user}/"
             self._made = Keeper(Site(login.whose, calendars, books, self._threads, reminds=True))

@@ -11,19 +11,19 @@ from liberate_nextcloud.settings import NextcloudSettings, endpoint
 
 
 def _source(settings: NextcloudSettings, account: Account) -> AbstractContextManager[Source]:
-    from liberate_nextcloud.source import NextcloudSource  # noqa: PLC0415 - where it is opened, not where it is listed
+    from liberate_nextcloud.source import NextcloudSource
 
     return NextcloudSource(settings, account)
 
 
 def _destination(settings: NextcloudSettings, account: Account) -> AbstractContextManager[Destination]:
-    from liberate_nextcloud.beside_files import WholeNextcloud  # noqa: PLC0415
+    from liberate_nextcloud.beside_files import WholeNextcloud
 
     return WholeNextcloud(settings, account)
 
 
 def _dav_destination(settings: DavSettings, account: Account) -> AbstractContextManager[Destination]:
-    from liberate_nextcloud.dav_destination import DavDestination  # noqa: PLC0415
+    from liberate_nextcloud.dav_destination import DavDestination
 
     return DavDestination(settings, account)
 

@@ -42,10 +42,6 @@ def in_place(place: Place) -> tuple[Kind, str]:
     return Kind(kind), f"/{path}"
 
 
-def is_shelf(place: Place) -> bool:
-    return str(place).startswith(("/event/", "/contact/"))
-
-
 def seen(reply: Reply, whose: str) -> list[Told]:
     """What a multistatus says. Raises TransientError for what is none."""
     try:

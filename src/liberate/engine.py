@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from liberate.chat_job import ChatRun
 from liberate.closing import Closing
 from liberate.connector import Collection, Destination, HasFilters, Kind, Source, Spacious, Surveys
 from liberate.errors import AccountError, LiberateError, PlanError, TransientError
@@ -28,7 +27,6 @@ from liberate.job import SliceRun
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Claim, LeaseLost
 from liberate.moves import Move
-from liberate.object_job import ObjectRun
 from liberate.places import Places
 from liberate.sharing import Directory
 from liberate.tree_job import TreeRun
@@ -412,8 +410,12 @@ class Engine:
             case Kind.FILE:
                 run = TreeRun(desk, opened, claim)
             case Kind.CHAT:
+                from liberate.chat_job import ChatRun  # noqa: PLC0415 - loaded where there is chat, as what is below
+
                 run = ChatRun(desk, opened, claim, self._directory)
             case Kind.EVENT | Kind.CONTACT:
+                from liberate.object_job import ObjectRun  # noqa: PLC0415
+
                 run = ObjectRun(desk, opened, claim)
             case _:
                 run = SliceRun(desk, opened, claim)

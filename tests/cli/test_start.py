@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -34,6 +35,20 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     )
     assert done.stdout
     assert HEAVY & set(json.loads(done.stderr)) == set()
+
+
+@pytest.mark.parametrize("kind", ["maildir", "folder"])
+def test_a_move_of_mail_or_files_loads_nothing_of_calendars_and_chat(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "here" / "new").mkdir(parents=True)
+    (tmp_path / "here" / "cur").mkdir()
+    (tmp_path / "here" / "new" / "1").write_bytes(b"Subject: seed\n\nThe order is in.\n")
+    arguments = ["migrate", f"{kind}:{tmp_path}/here", f"{kind}:{tmp_path}/there", "--job", str(tmp_path / "job")]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(arguments=arguments)], capture_output=True, text=True, check=True
+    )
+    assert len([one for one in (tmp_path / "there").rglob("*") if one.is_file()]) == 1
+    others = {"icalendar", "liberate.chat_job", "liberate.object_job", "liberate_local.chat_archive"}
+    assert others & set(json.loads(done.stderr.splitlines()[-1])) == set()
 
 
 def test_importing_the_library_loads_nothing_heavy() -> None:
