@@ -12,13 +12,14 @@ from liberate_nextcloud.connectors import nextcloud
 from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.standin import NextcloudStandin
+from liberate_nextcloud.standin.faults import Fault
 from nextcloud_kit import APP_SECRET, CHUNK, MODIFIED, Somebody
 from pydantic import SecretStr
 
 import liberate
 from liberate.connector import Account, Destination, Kind
 from liberate.report import Report
-from liberate.testing.crash import Step, Trial, survives
+from liberate.testing.crash import Crash, Step, Trial, survives
 from liberate.testing.memory import Shelf, connector
 from liberate.testing.memory_tree import MemoryFileSource
 from liberate.testing.plans import plan
@@ -111,3 +112,27 @@ def test_what_somebody_wrote_with_our_time_and_size_is_not_replaced(
     made.file(there, "a", "a.txt", later, modified=MODIFIED)
     liberate.migrate(moving, workers=1)
     assert {path: standin.read("anna", path) for path in standin.tree("anna")} == {"/a.txt": hers, "/a (2).txt": later}
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["in one run", "in two runs"])
+def test_a_piece_that_changed_on_its_way_is_found_out_and_all_are_sent_again(
+    tmp_path: Path, standin: NextcloudStandin, dies: bool
+) -> None:
+    altered = trial(tmp_path / "jobs", standin, "p", 11 << 20)
+    whole = trial(tmp_path / "jobs", standin, "w", 11 << 20)
+    whole.run(lambda _what: None)
+    standin.faults.add(Fault(flip="transit", method="PUT", path="/dav/uploads/.*/00001$"))
+    seen = []
+
+    def step(what: str) -> None:
+        seen.append(what)
+        if dies and what == "after piece" and seen.count(what) == 2:
+            raise Crash
+
+    if dies:
+        with pytest.raises(Crash):
+            altered.run(step)
+    report = altered.run(step)
+    assert altered.contents() == whole.contents()
+    assert not any(account.refusals for account in report.accounts)
+    assert seen.count("before DELETE") >= 1, "what the altered piece became was taken away again"
