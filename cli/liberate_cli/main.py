@@ -65,7 +65,8 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+        known = not args or args[0] in COMMANDS or args[0].startswith("-")  # looking what is installed takes longer
+        if not known and args[0] not in self.list_commands(ctx):
             from difflib import get_close_matches  # noqa: PLC0415 - only where somebody mistyped
 
             close = get_close_matches(args[0], self.list_commands(ctx), n=1)
@@ -121,3 +122,5 @@ def main() -> None:
     except KeyboardInterrupt:
         click.echo("liberate: interrupted.", err=True)
         sys.exit(130)
+    finally:
+        gc.freeze()  # else the interpreter looks through all that is left for garbage when it ends
