@@ -75,7 +75,10 @@ def findings(
 
     beside("files/s beside rclone's", OURS, RCLONE, TIMES_RCLONE)
     beside("files/s beside rclone's, without bulk upload", NO_BULK, RCLONE, TIMES_RCLONE_ALIKE)
-    beside("files/s beside the bare bulk loop's", OURS, BULK, TIMES_BULK)
+    if OURS in middle and BULK in middle and (rate := moving_rate(middle[OURS])) is not None:
+        what = "files/s beside the bare bulk loop's, while moving"
+        targets.append(at_least(what, rate * middle[BULK].seconds / count, TIMES_BULK, " x"))
+    beside("files/s beside the bare bulk loop's, start-up included", OURS, BULK, TIMES_BULK)
     for how, peer in (("for each", EACH), ("for all", CURL)):
         if OURS in middle and peer in middle:
             times = middle[OURS].processor / middle[peer].processor
