@@ -17,16 +17,10 @@ from liberate.testing.contracts import (
     SourceContract,
     TreeDestinationContract,
 )
-from liberate.testing.memory import (
-    FolderDestination,
-    MailboxDestination,
-    MemoryManySource,
-    MemorySource,
-    PlainMailboxDestination,
-    Shelf,
-    Store,
-)
+from liberate.testing.memory import FolderDestination, MailboxDestination, PlainMailboxDestination
 from liberate.testing.memory_files import Tree
+from liberate.testing.memory_shelf import MemoryManySource, MemorySource, Shelf
+from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
 
 

@@ -16,8 +16,8 @@ from liberate_local.pim_source import PimSource
 
 from liberate.connector import Collection, Item, Kind, Place, Receipt
 from liberate.testing.contracts import ObjectContract, OpenObjects, OpenSource, SourceContract
-from liberate.testing.memory import Store, Stored
 from liberate.testing.memory_objects import LOOKS, ObjectsDestination
+from liberate.testing.memory_store import Store, Stored
 from liberate.testing.object_contract import card, event
 
 

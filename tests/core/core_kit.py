@@ -15,7 +15,9 @@ from liberate.moves import Plan
 from liberate.people import Person
 from liberate.report import AccountReport, Report
 from liberate.testing.faults import Faults, faulty
-from liberate.testing.memory import MailboxDestination, MemoryManySource, Shelf, Store, connector
+from liberate.testing.memory import MailboxDestination, connector
+from liberate.testing.memory_shelf import MemoryManySource, Shelf
+from liberate.testing.memory_store import Store
 from liberate.testing.plans import plan
 
 

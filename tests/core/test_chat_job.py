@@ -19,9 +19,9 @@ from liberate.connector import CHANGED_THERE, Collection, Item, Kind, Place, Rec
 from liberate.errors import AccountError, ItemError, TransientError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
-from liberate.testing.memory import Store
 from liberate.testing.memory_chat import ChatShelf, ChatSource
 from liberate.testing.memory_rooms import PICTURES, ROOMS, RoomsDestination
+from liberate.testing.memory_store import Store
 
 THUMB = Emoji("thumbsup", "\U0001f44d")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from core_kit import Bench
 
 from liberate.connector import Collection, Cursor, Item, Listed, Survey
-from liberate.testing.memory import MemoryManySource, Shelf
+from liberate.testing.memory_shelf import MemoryManySource, Shelf
 
 
 class Forgetful(MemoryManySource):

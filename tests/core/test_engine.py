@@ -24,7 +24,9 @@ from liberate.hold import refuse_network_folder
 from liberate.mail import MailFacts
 from liberate.moves import Plan
 from liberate.testing.faults import Cut, Faults, Flip, Raise, faulty
-from liberate.testing.memory import MailboxDestination, MemoryManySource, Shelf, Store, connector
+from liberate.testing.memory import MailboxDestination, connector
+from liberate.testing.memory_shelf import MemoryManySource, Shelf
+from liberate.testing.memory_store import Store
 from liberate.testing.plans import plan
 
 FACTS = MailFacts()

@@ -16,7 +16,8 @@ from liberate.errors import ItemError, TransientError
 from liberate.labels import LabelPolicy, MailPolicy
 from liberate.mail import Folder, MailFacts, Role
 from liberate.testing.faults import Cut, Flip, Lost, Raise, Short
-from liberate.testing.memory import FolderDestination, MailboxDestination, MemorySource, PlainMailboxDestination
+from liberate.testing.memory import FolderDestination, MailboxDestination, PlainMailboxDestination
+from liberate.testing.memory_shelf import MemorySource
 
 SEEN = MailFacts(frozenset({"\\Seen"}))
 LABELS = MailFacts(folders=(Folder(("Work",)), Folder(("Work", "Board"))))

@@ -17,7 +17,8 @@ from liberate.ledger import Ledger
 from liberate.mail import Folder, MailFacts, Role
 from liberate.naming import Rules, decode, encode, fold, unique
 from liberate.places import Places
-from liberate.testing.memory import MailboxDestination, Store
+from liberate.testing.memory import MailboxDestination
+from liberate.testing.memory_store import Store
 
 RULES = [
     Rules(),

@@ -18,8 +18,9 @@ from liberate.pim import ObjectFacts, compared, object_digests
 from liberate.report import Report
 from liberate.testing.crash import Step, Trial, survives
 from liberate.testing.faults import Cut
-from liberate.testing.memory import MemorySource, Shelf, Store, Stored
 from liberate.testing.memory_objects import LOOKS, ObjectsDestination, looks_of
+from liberate.testing.memory_shelf import MemorySource, Shelf
+from liberate.testing.memory_store import Store, Stored
 
 
 def event(uid: str, summary: str = "Board meeting") -> bytes:

@@ -20,8 +20,9 @@ from liberate.files import FileFacts, FilePolicy, Grant, Note, Role
 from liberate.people import Person
 from liberate.testing.crash import Crash, Trial, survives
 from liberate.testing.faults import Cut, Flip, Lost, Raise
-from liberate.testing.memory import Shelf, Store
 from liberate.testing.memory_files import Tree
+from liberate.testing.memory_shelf import Shelf
+from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
 
 WHEN = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)

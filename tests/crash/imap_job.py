@@ -22,7 +22,8 @@ from liberate.naming import Rules
 from liberate.people import Person
 from liberate.report import Report
 from liberate.testing.crash import Step
-from liberate.testing.memory import MemoryManySource, Shelf, connector
+from liberate.testing.memory import connector
+from liberate.testing.memory_shelf import MemoryManySource, Shelf
 from liberate.testing.plans import plan
 
 PASSWORD = "secret"  # of every account on the sandbox's loopback

@@ -14,17 +14,10 @@ from liberate.mail import Folder, MailFacts, Role
 from liberate.people import Person
 from liberate.report import Report
 from liberate.testing.crash import Step, Trial
-from liberate.testing.memory import (
-    FolderDestination,
-    MailboxDestination,
-    MemoryManySource,
-    MemorySource,
-    PlainMailboxDestination,
-    Shelf,
-    Store,
-    connector,
-)
+from liberate.testing.memory import FolderDestination, MailboxDestination, PlainMailboxDestination, connector
 from liberate.testing.memory_files import Tree
+from liberate.testing.memory_shelf import MemoryManySource, MemorySource, Shelf
+from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import TreeDestination
 from liberate.testing.plans import plan
 

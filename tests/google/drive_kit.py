@@ -17,8 +17,9 @@ from liberate.connector import Account, Collection, Cursor, Kind, Listed, Source
 from liberate.files import FilePolicy
 from liberate.moves import Plan
 from liberate.people import Person
-from liberate.testing.memory import Store, connector
+from liberate.testing.memory import connector
 from liberate.testing.memory_files import Tree
+from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import TreeDestination
 from liberate.testing.plans import plan
 

@@ -17,8 +17,9 @@ import liberate
 from liberate.connector import Kind
 from liberate.moves import Plan
 from liberate.people import Person
-from liberate.testing.memory import Store, connector
+from liberate.testing.memory import connector
 from liberate.testing.memory_objects import ObjectsDestination
+from liberate.testing.memory_store import Store
 from liberate.testing.plans import plan
 
 BO = "bo@solros.example"

@@ -19,8 +19,9 @@ from liberate.files import FilePolicy
 from liberate.people import Person
 from liberate.report import AccountReport, Report
 from liberate.run import migrate
-from liberate.testing.memory import NoSettings, Store
+from liberate.testing.memory import NoSettings
 from liberate.testing.memory_files import Tree
+from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import TreeDestination
 from liberate.testing.plans import plan
 

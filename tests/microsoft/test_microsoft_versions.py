@@ -22,8 +22,9 @@ from liberate.people import Person
 from liberate.report import Report
 from liberate.run import migrate
 from liberate.testing.clock import Clock
-from liberate.testing.memory import NoSettings, Store
+from liberate.testing.memory import NoSettings
 from liberate.testing.memory_files import Tree
+from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import TreeDestination
 from liberate.testing.plans import plan
 

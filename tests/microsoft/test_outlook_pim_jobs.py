@@ -19,8 +19,9 @@ from liberate.connector import Account, Connector, Destination, Kind
 from liberate.people import Person
 from liberate.report import AccountReport, Report
 from liberate.run import migrate
-from liberate.testing.memory import NoSettings, Store
+from liberate.testing.memory import NoSettings
 from liberate.testing.memory_objects import ObjectsDestination, looks_of
+from liberate.testing.memory_store import Store
 from liberate.testing.plans import plan
 from liberate.vcard import as_version_3
 

@@ -26,7 +26,8 @@ from liberate.files import FilePolicy
 from liberate.pim import content_digest
 from liberate.report import Report
 from liberate.testing.crash import Step, Trial, survives, victims
-from liberate.testing.memory import MemorySource, Shelf, connector
+from liberate.testing.memory import connector
+from liberate.testing.memory_shelf import MemorySource, Shelf
 from liberate.testing.object_contract import MANY_TIMES, card, event
 from liberate.testing.plans import plan
 

@@ -20,7 +20,8 @@ import liberate
 from liberate.connector import Account, Destination, Kind
 from liberate.report import Report
 from liberate.testing.crash import Crash, Step, Trial, survives
-from liberate.testing.memory import Shelf, connector
+from liberate.testing.memory import connector
+from liberate.testing.memory_shelf import Shelf
 from liberate.testing.memory_tree import MemoryFileSource
 from liberate.testing.plans import plan
 

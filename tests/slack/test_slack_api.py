@@ -23,8 +23,9 @@ from liberate.chat import Bookmark, RoomKind, plain
 from liberate.connector import Account, Collection, Connector, Item, Kind, Source
 from liberate.errors import ItemError
 from liberate.testing.clock import Clock
-from liberate.testing.memory import Store, connector
+from liberate.testing.memory import connector
 from liberate.testing.memory_rooms import RoomsDestination
+from liberate.testing.memory_store import Store
 from liberate.testing.plans import plan
 from liberate.testing.source_contract import OpenSource, SourceContract
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from liberate.chat import Author, Block, ChatFacts, File, Message, Paragraph, Room, RoomKind, Text, Workspace
 from liberate.connector import Collection, Cursor, Gone, Item, Kind, Listed
-from liberate.testing.memory import MemorySource, Shelf
+from liberate.testing.memory_shelf import MemorySource, Shelf
 
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 STEP = timedelta(seconds=90)

@@ -14,7 +14,7 @@ from typing import Any
 
 from liberate.connector import Kind, Place, inside
 from liberate.files import FileFacts, Note
-from liberate.testing.memory import Store, Stored
+from liberate.testing.memory_store import Store, Stored
 
 _HIDDEN = "\0"  # begins the places of a store that are no folders
 UPLOADS, SHARES, NOTES = f"{_HIDDEN}upload/", f"{_HIDDEN}shares", f"{_HIDDEN}notes"

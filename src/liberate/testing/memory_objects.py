@@ -24,7 +24,9 @@ from liberate.errors import ItemError
 from liberate.mail import Sameness
 from liberate.naming import Rules
 from liberate.pim import Looks, compared, object_digests
-from liberate.testing.memory import CHUNK, Store, Stored, unwatched
+from liberate.testing.memory import unwatched
+from liberate.testing.memory_shelf import CHUNK
+from liberate.testing.memory_store import Store, Stored
 
 LOOKS = "\0looks"  # of each calendar and address book, beside what is in it
 _RULES = Rules(forbidden=frozenset("/"))

@@ -28,7 +28,9 @@ from liberate.connector import (
 )
 from liberate.errors import ItemError
 from liberate.naming import Rules
-from liberate.testing.memory import CHUNK, Store, Stored, unwatched
+from liberate.testing.memory import unwatched
+from liberate.testing.memory_shelf import CHUNK
+from liberate.testing.memory_store import Store, Stored
 
 ROOMS = "\0rooms"  # what each room is, beside what was said in it
 PICTURES = "\0pictures"  # of those who spoke, by what they are called

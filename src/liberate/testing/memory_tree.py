@@ -34,8 +34,10 @@ from liberate.connector import (
 from liberate.errors import AccountError, IntegrityError, ItemError, TransientError
 from liberate.files import FileFacts, Note
 from liberate.naming import Rules, fold
-from liberate.testing.memory import CHUNK, MemoryManySource, Shelf, Store, Stored, unwatched
+from liberate.testing.memory import unwatched
 from liberate.testing.memory_files import NOTES, SHARES, UPLOADS, Tree, is_folder, name_of, number_of
+from liberate.testing.memory_shelf import CHUNK, MemoryManySource, Shelf
+from liberate.testing.memory_store import Store, Stored
 
 TREE_RULES = Rules(
     forbidden=frozenset('/\\:*?"<>|'), last=frozenset(". "), reserved=frozenset({".", ".."}), max_bytes=250
