@@ -7,6 +7,7 @@ message takes, and a chat has millions of them.
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,19 +38,11 @@ class Wire:
         parts = urlsplit(url)
         self._path = parts.path
         self._headers = {"Accept-Encoding": "gzip, deflate", **headers}
-        authorities = ca_file or Path(os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
-        if not authorities.exists():
-            raise PlanError(f"The file of authorities {authorities} is not there.")
-        self._pools = _pools(
-            url,
-            retries=False,
-            timeout=Timeout(connect=_CONNECT, read=timeout),
-            **{"ca_cert_dir" if authorities.is_dir() else "ca_certs": str(authorities)},
-        )
-        self._pool = self._pools.connection_from_url(url)
+        pools = _pools(url, retries=False, timeout=Timeout(connect=_CONNECT, read=timeout), ssl_context=_trust(ca_file))
+        self._pool = pools.connection_from_url(url)
 
     def close(self) -> None:
-        self._pools.clear()
+        self._pool.close()
 
     @contextmanager
     def request(
@@ -69,6 +62,19 @@ class Wire:
         finally:
             answer.close()  # of one that is not read to its end, the connection too
             answer.release_conn()
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Who is believed about names of servers."""
+    authorities = ca_file or Path(os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
+    if not authorities.exists():
+        raise PlanError(f"The file of authorities {authorities} is not there.")
+    try:
+        if authorities.is_dir():
+            return ssl.create_default_context(capath=str(authorities))
+        return ssl.create_default_context(cafile=str(authorities))
+    except OSError:  # as what OpenSSL finds wrong is, too
+        raise PlanError(f"The file of authorities {authorities} cannot be read, or holds none as PEM.") from None
 
 
 def _pools(url: str, **how: Any) -> PoolManager:
