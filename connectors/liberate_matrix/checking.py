@@ -25,6 +25,7 @@ from liberate.chat import (
 )
 from liberate.connector import Item, Kind, Place, Receipt, Remark, Slot
 from liberate.errors import AccountError, ItemError, LiberateError, TransientError
+from liberate_matrix import joins
 from liberate_matrix.client import Client
 from liberate_matrix.contents import key_of
 from liberate_matrix.settings import MatrixSettings
@@ -92,6 +93,7 @@ class Checking:
         yield Remark("room-version", f"Rooms are made in version {version.get('room_version', '1')}.")
         yield self._upload_limit()
         old = datetime.now(UTC) - _YEARS_AGO
+        yield self._joins(place, old)
         file = Item("F1", Kind.FILE, "1", "check.txt", len(_FILE))
         self._send(file, _FILE)
         thumb = Reaction(Emoji("thumbsup", "\U0001f44d"), ("U2",))
@@ -119,6 +121,11 @@ class Checking:
         words = f"Files of up to {limit:,} bytes are taken; larger ones will be listed."
         todo = "Raise max_upload_size, and its proxy's limit, while everything moves." if limit < _SMALL else ""
         return Remark("upload-limit", words, todo)
+
+    def _joins(self, place: Place, time: datetime) -> Remark:
+        seconds = [self._destination.join_in(place, author, time) for author in self._room.members]
+        joins.measured[self._settings.url] = pace = sum(seconds) / len(seconds)
+        return Remark("join-pace", f"Bringing somebody into a room takes {pace:.1f} s.")
 
     def _read_back(self, messages: list[Message]) -> Iterator[Remark]:
         """Compare what a member of the room sees with what was said."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from time import monotonic
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -31,7 +33,7 @@ from liberate.connector import (
 )
 from liberate.errors import ItemError
 from liberate.naming import Rules
-from liberate_matrix import recalling, refusals, searching
+from liberate_matrix import joins, recalling, refusals, searching
 from liberate_matrix.bookmarks import Bookmarks
 from liberate_matrix.checking import Checking
 from liberate_matrix.client import Client
@@ -209,6 +211,20 @@ class MatrixDestination:
 
     def check(self) -> Iterator[Remark]:
         return Checking(self, self._client, self._settings).run()
+
+    def forecast(self, rooms: Iterable[Room], cast: Cast) -> Iterator[Remark]:
+        """See ForecastsRooms: how many joins the rooms take. Also what a check before it found out about their pace."""
+        count = joins.Counting(self._client, self._people, self._rooms, self._settings).count(rooms, cast)
+        return joins.told(count, joins.measured.get(self._settings.url))
+
+    def join_in(self, place: Place, author: str, time: datetime) -> float:
+        """Bring an author into an open room, and say how many seconds the join took."""
+        opened = self._opened[place]
+        user = opened.names.user(author)
+        self._people.ready(user, opened.cast, author)
+        before = monotonic()
+        self._rooms.join(opened, user, opened.stamp(time), to_speak=True)
+        return monotonic() - before
 
     def place_of(self, room: Room) -> Place | None:
         """Where the room is, if it was made, whole or not."""

@@ -130,11 +130,32 @@ class Rooms:
     # Joining -------------------------------------------------------------------------------------
 
     def join(self, opened: Opened, user: str, ts: int | None = None, *, to_speak: bool = False) -> None:
-        """Bring the account into the room, by an invitation of the room's owner; `to_speak`: see let_go."""
-        if user not in opened.joined:
-            more = {SPEAKS: True} if to_speak else {}
+        """Bring the account into the room; `to_speak`: see let_go.
+
+        An invitation of the room's owner costs as much again, and is left out where the room is open to them.
+        """
+        if user in opened.joined:
+            return
+        more = {SPEAKS: True} if to_speak else {}
+        if not (self._open_to(opened, user) and self._come_in(opened.place, user, ts, more)):
             self._join(opened.owner, opened.place, user, ts, direct=opened.direct, more=more)
-            opened.joined.add(user)
+        opened.joined.add(user)
+
+    def _open_to(self, opened: Opened, user: str) -> bool:
+        if opened.room.kind is not RoomKind.PUBLIC:
+            return False
+        space = self._spaces.get(opened.room.workspace.id)
+        return self._settings.public_rooms == "server" or (space is not None and user in space.joined)
+
+    def _come_in(self, room: str, user: str, ts: int | None, more: Mapping[str, Any]) -> bool:
+        """Join a room that is open; False where somebody has closed it since."""
+        try:
+            self._client.set_state(user, room, "m.room.member", {"membership": "join", **more}, user, ts)
+        except ItemError as error:
+            if error.code != "forbidden":
+                raise
+            return False
+        return True
 
     def let_go(self, opened: Opened, user: str) -> None:
         """Take out somebody who came in to say what they once said there, and is no longer a member.

@@ -5,25 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 from liberate.body import whole
-from liberate.chat import Author, ChatFacts, Message, Room
+from liberate.cast import PeopleCast
+from liberate.chat import ChatFacts, Message, Room
 from liberate.chat_proof import REACTIONS, expected, reactions_of
-from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot, Source
-from liberate.errors import AccountError, ItemError, LiberateError
+from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot
+from liberate.errors import AccountError, ItemError
 from liberate.job import SliceRun
 from liberate.ledger_rooms import MEMBER
 from liberate.ledger_rows import DONE, Claim, Pending, Row, State, key_of
-from liberate.people import same_name
 from liberate.proof import found_in
 from liberate.sharing import Directory
 from liberate.turn import Desk, Ends
 
 _REMEMBERED = 2_000  # receipts of messages and files that later ones may name
 _LONGEST = 64 << 20  # bytes of one message
-_LARGEST = 8 << 20  # bytes of a picture
 
 
 class ChatRun(SliceRun):
@@ -79,7 +78,7 @@ class ChatRun(SliceRun):
         if self._opened is None:
             room = self._source.room(self._claim.collection)
             with _about(room):
-                place = self._keeper.open_room(room, _Cast(self._ends.source, self._source, self._directory))
+                place = self._keeper.open_room(room, PeopleCast(self._ends.source, self._source, self._directory))
             found = self._room.found or (self._room.place is None and self._holds(place))
             if place != self._room.place or (self._room.closed is not None and not found):
                 self._ledger.room_opened(self._claim, self._room, place, found=found)
@@ -217,39 +216,6 @@ class ChatRun(SliceRun):
                 one.row.digests = {**one.row.digests, REACTIONS: now}
                 rows.append(one.row)
         self._ledger.retold(self._claim, rows)
-
-
-class _Cast:
-    """Who is who: the source's word, and the people table's by address or id."""
-
-    def __init__(self, pictures: Source, source: HasRooms, directory: Directory) -> None:
-        self._pictures = pictures
-        self._source = source
-        self._directory = directory
-        self._known: dict[str, Author] = {}
-        self._missing: set[str] = set()  # pictures
-
-    def author(self, id_: str) -> Author:
-        found = self._known.get(id_)
-        if found is None:
-            found = self._known[id_] = self._source.author(id_)
-        return found
-
-    def user(self, id_: str) -> str | None:
-        author = self.author(id_)
-        for name in (author.email, author.id):
-            if name and (user := self._directory.people.get(same_name(name))) is not None:
-                return user
-        return None
-
-    def picture(self, id_: str) -> bytes | None:
-        found = None
-        if id_ not in self._missing:
-            with suppress(LiberateError):  # whatever it is, what was said does not wait for it
-                found = whole(self._pictures.read(Item(id_, Kind.FILE, "")), _LARGEST)
-        if found is None:
-            self._missing.add(id_)
-        return found
 
 
 @contextmanager

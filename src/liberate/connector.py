@@ -669,6 +669,15 @@ class KeepsRooms(Protocol):
 
 
 @runtime_checkable
+class ForecastsRooms(Protocol):
+    """A destination of chat that can tell what bringing rooms will take, before it begins."""
+
+    def forecast(self, rooms: Iterable[Room], cast: Cast) -> Iterator[Remark]:
+        """What whoever moves these rooms should know. Nothing is made; rooms that are there are taken into account."""
+        ...
+
+
+@runtime_checkable
 class RemovesRooms(Protocol):
     """A destination of chat whose rooms are taken back whole, and not message by message."""
 

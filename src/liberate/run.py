@@ -119,7 +119,7 @@ def status(plan: Plan) -> Report:
 
 def check(plan: Plan, *, stop: Callable[[], bool] = _never) -> Iterator[Looked]:
     """Look at each connection that the plan uses, before anything moves; what was found, as it is found."""
-    yield from look(_moves(plan), stop)
+    yield from look(_moves(plan), Directory.of(plan.everybody or plan.people), stop)
 
 
 def retry(plan: Plan, code: str | None = None) -> int:

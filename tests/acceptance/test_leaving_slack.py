@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ def test_a_workspace_leaves_slack_whatever_dies_on_the_way(
         assert "slack:" in out
         assert "chat:" in out
         assert "messages a second" in out
+        assert re.search(r"rooms and the people in them take [1-9][\d,]* joins", out), out
         for percent in (3, 30, 27):  # of the whole, since it was killed last
             assert here.killed(total * percent // 100), "it ended before it could be killed"
 

@@ -46,7 +46,7 @@ def test_a_sound_homeserver_is_told_as_that_and_nothing_stays(
     remarks = look(settings)
     assert [one for one in remarks if one.stops] == []
     last = "purged" if administered else "left"
-    assert [one.code for one in remarks] == ["room-version", "upload-limit", "pace", last]
+    assert [one.code for one in remarks] == ["room-version", "upload-limit", "join-pace", "pace", last]
     assert set(rooms_of_ours(settings)) == before
 
 
