@@ -47,6 +47,7 @@ connector = "imap"
 host = "127.0.0.1"
 port = {imap}
 security = "none"
+settle = 0.3
 master_user = "migrator"
 master_password = {{ file = "password" }}
 sieve_port = {sieve}

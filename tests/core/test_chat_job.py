@@ -214,7 +214,8 @@ def test_a_job_that_lost_its_ledger_finds_what_stands_and_sends_only_the_rest(be
     assert not bench.report().changed
 
 
-def test_a_job_that_lost_its_ledger_may_die_while_it_finds_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.torture)])
+def test_a_job_that_lost_its_ledger_may_die_while_it_finds_out(tmp_path: Path, every: int) -> None:
     def fresh(name: str) -> Trial:
         shelf, store = ChatShelf(), Store(tmp_path / f"{name}.store")
         workspace(shelf)
@@ -228,7 +229,7 @@ def test_a_job_that_lost_its_ledger_may_die_while_it_finds_out(tmp_path: Path) -
 
         return Trial(lambda step: bench.report(step=step), contents)
 
-    survives(fresh, only=lambda _number, what: what.startswith("after "))
+    survives(fresh, only=lambda number, what: what.startswith("after ") and number % every == 0)
 
 
 def test_members_who_cannot_come_in_are_listed_until_they_can(bench: Bench) -> None:
@@ -298,7 +299,8 @@ def test_many_messages_keep_their_order_over_pages(bench: Bench) -> None:
     assert text(bench.store)[3:] == words
 
 
-def test_a_job_that_dies_at_any_step_tells_everything_once_and_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.torture)])
+def test_a_job_that_dies_at_any_step_tells_everything_once_and_in_order(tmp_path: Path, every: int) -> None:
     def fresh(name: str) -> Trial:
         shelf, store = ChatShelf(), Store(tmp_path / f"{name}.store")
         workspace(shelf)
@@ -319,7 +321,7 @@ def test_a_job_that_dies_at_any_step_tells_everything_once_and_in_order(tmp_path
 
         return Trial(run, contents)
 
-    taken = survives(fresh, only=lambda _number, what: what.startswith("after "))
+    taken = survives(fresh, only=lambda number, what: what.startswith("after ") and number % every == 0)
     assert sum(what == "after say" for what in taken) == 3
 
 

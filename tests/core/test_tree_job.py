@@ -651,8 +651,9 @@ class Comparing(Remembering):
         return super().find([replace(slot, replaces=None) for slot in slots], taken)
 
 
+@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("kind", [Remembering, Comparing])
-def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path, kind: type[Remembering]) -> None:
+def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path, kind: type[Remembering], every: int) -> None:
     def fresh(name: str) -> Trial:
         shelf, store = Shelf(), Store(tmp_path / f"{name}.store")
         there = shelf.collection(kind=Kind.FILE)
@@ -677,7 +678,7 @@ def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path, kind: type
         return Trial(run, lambda: (Tree(store).contents(), history))
 
     ours = ("after write", "after intend", "after left", "after find")
-    taken = survives(fresh, only=lambda _number, what: what.startswith(ours))
+    taken = survives(fresh, only=lambda number, what: what.startswith(ours) and number % every == 0)
     assert sum(what.startswith("after left") for what in taken) == 4, "two versions of each of two files"
 
 
@@ -710,8 +711,9 @@ def _scenario(number: int) -> Callable[[Shelf], None]:
     return first if number == 1 else second
 
 
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("runs", [1, 2])
-def test_a_job_that_dies_at_any_step_is_set_right(tmp_path: Path, runs: int) -> None:
+def test_a_job_that_dies_at_any_step_is_set_right(tmp_path: Path, runs: int, every: int) -> None:
     def fresh(name: str) -> Trial:
         shelf, store = Shelf(), Store(tmp_path / f"{name}.store")
         steps: list[Any] = [lambda _what: None]
@@ -736,5 +738,5 @@ def test_a_job_that_dies_at_any_step_is_set_right(tmp_path: Path, runs: int) -> 
         return Trial(run, lambda: Tree(store).contents())
 
     # Dying before an act, or before it is committed, leaves what dying after the act before it leaves.
-    taken = survives(fresh, only=lambda number, what: what.startswith("after ") and number % 3 == 0)
+    taken = survives(fresh, only=lambda number, what: what.startswith("after ") and number % every == 0)
     assert len(taken) > 40

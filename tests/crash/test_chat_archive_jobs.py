@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from liberate_local.chat_archive import ChatArchive
 
 import liberate
@@ -53,12 +54,13 @@ def run(folder: Path, shelf: ChatShelf, step: Callable[[str], None] = lambda _wh
     return liberate.migrate(job(folder, shelf, step), step=step, workers=1)
 
 
-def test_a_job_that_dies_at_any_step_is_set_right_by_the_next_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.torture)])
+def test_a_job_that_dies_at_any_step_is_set_right_by_the_next_run(tmp_path: Path, every: int) -> None:
     def fresh(name: str) -> Trial:
         folder = tmp_path / name
         return Trial(lambda step: run(folder, workspace(), step), lambda: standing(folder / "archive"))
 
-    survives(fresh, only=lambda _number, what: what.startswith("after "))
+    survives(fresh, only=lambda number, what: what.startswith("after ") and number % every == 0)
 
 
 def test_edits_reactions_and_news_arrive_and_everything_is_read_back(tmp_path: Path) -> None:

@@ -160,13 +160,14 @@ def test_after_a_death_at_any_step_the_next_run_leaves_what_a_clean_one_does(tmp
         assert standing(root) == wanted, f"after a death at step {number} ({step.crashed})"
 
 
-def test_after_a_kill_the_next_run_leaves_what_a_clean_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.torture)])
+def test_after_a_kill_the_next_run_leaves_what_a_clean_one_does(tmp_path: Path, every: int) -> None:
     with archive(tmp_path / "clean") as opened:
         carry(small(), opened)
     wanted = standing(tmp_path / "clean")
     with victims("archive_kit:run", [HERE]) as killed:
         steps = killed.steps(str(tmp_path / "counted"))
-        for number in range(0, len(steps), 2):
+        for number in range(0, len(steps), every):
             root = tmp_path / str(number)
             assert killed.die(str(root), number)
             with archive(root) as opened:

@@ -213,7 +213,7 @@ def in_pieces() -> Connector:
 
 @pytest.mark.parametrize(
     ("runs", "every"),
-    [(1, 3), pytest.param(1, 1, marks=pytest.mark.torture), pytest.param(2, 1, marks=pytest.mark.torture)],
+    [(1, 5), pytest.param(1, 1, marks=pytest.mark.torture), pytest.param(2, 1, marks=pytest.mark.torture)],
 )
 def test_a_job_that_dies_at_any_step_is_set_right(
     tmp_path: Path, in_pieces: Connector, monkeypatch: pytest.MonkeyPatch, runs: int, every: int

@@ -74,7 +74,7 @@ def trial(folder: Path, standin: NextcloudStandin, name: str, large: int) -> Tri
 @pytest.mark.parametrize(
     ("large", "every"),
     [
-        (0, 6),
+        (0, 11),
         (11 << 20, 21),
         pytest.param(0, 1, marks=pytest.mark.torture),
         pytest.param(11 << 20, 2, marks=[pytest.mark.torture, pytest.mark.timeout(1_800)]),
