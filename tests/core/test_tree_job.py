@@ -651,7 +651,7 @@ class Comparing(Remembering):
         return super().find([replace(slot, replaces=None) for slot in slots], taken)
 
 
-@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("kind", [Remembering, Comparing])
 def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path, kind: type[Remembering], every: int) -> None:
     def fresh(name: str) -> Trial:

@@ -20,7 +20,7 @@ def something_was_done(_number: int, what: str) -> bool:
 
 @pytest.mark.parametrize(
     ("source", "destination", "every"),
-    [("together", "mailbox", 2), ("one by one", "plain mailbox", 5), ("one by one", "folder", 2)],  # all: make torture
+    [("together", "mailbox", 2), ("one by one", "plain mailbox", 5), ("one by one", "folder", 3)],  # all: make torture
 )
 def test_a_job_that_dies_after_any_step_is_set_right_by_the_next_run(
     tmp_path: Path, source: str, destination: str, every: int
@@ -32,7 +32,7 @@ def test_a_job_that_dies_after_any_step_is_set_right_by_the_next_run(
     assert {"before intend", "uncommitted written", "after listed"} <= set(taken)
 
 
-@pytest.mark.parametrize(("destination", "every", "act"), [("mailbox", 5, "append"), ("tree", 11, "append")])
+@pytest.mark.parametrize(("destination", "every", "act"), [("mailbox", 3, "append"), ("tree", 11, "append")])
 def test_a_process_that_is_killed_is_set_right_by_the_next_one(
     tmp_path: Path, destination: str, every: int, act: str
 ) -> None:
