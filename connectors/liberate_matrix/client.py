@@ -123,7 +123,7 @@ class Client:
                     self._step(f"after {what}")
                 yield response
         except Failure as error:
-            raise refusals.unreachable(error, self._where) from None
+            raise refusals.unreachable(error, self._where, self._wire.proxy) from None
 
     def _refusal(self, response: BaseHTTPResponse, told: Mapping[str, Any], user: str | None) -> Exception:
         if 300 <= response.status < 400:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from urllib3.exceptions import ProxyError
+
 from liberate.errors import AccountError, ItemError, LiberateError, TransientError
 
 _AGAIN = "run the same command again"
@@ -13,20 +15,59 @@ class DeviceGone(TransientError):
     """The device by which an account's requests are told apart was removed; it can be made anew."""
 
 
-def unreachable(error: BaseException, where: str) -> LiberateError:
+def unreachable(error: BaseException, where: str, proxy: str = "") -> LiberateError:
     """What a failure of the connection itself means. No part of the request is told."""
     text = f"{error!r} {error.__context__!r}"
-    if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
+    if proxy and (isinstance(error, ProxyError) or not _untrusted(text)):  # a tunnel shows the homeserver's certificate
+        return _on_the_way(text, where, proxy)
+    if _untrusted(text):
         return AccountError(
             "certificate-refused",
             f"{where} shows a certificate that cannot be trusted.",
             "Use the name that stands in the certificate, or name its authority with ca_file.",
         )
-    if "Name or service not known" in text or "nodename nor servname" in text:
+    if _unknown(text):
         return AccountError("unknown-server", f"{where}: there is no server of that name.", "Check the url.")
-    if "timed out" in text.lower() or "timeout" in text.lower():
+    if _late(text):
         return TransientError(f"{where} did not answer in time.")
     return TransientError(f"{where} cannot be reached, or broke the connection off.")
+
+
+def _on_the_way(text: str, where: str, proxy: str) -> LiberateError:
+    """The same where a proxy is in between."""
+    thing = f"The proxy {proxy}, by which {where} is reached,"
+    todo = "Correct https_proxy, or name the homeserver in no_proxy"
+    told = re.search(r"Tunnel connection failed: (\d{3})", text)
+    if told is not None and told[1] == "407":
+        todo = f"Give https_proxy the form http://user:password@{proxy}; then {_AGAIN}."
+        return AccountError("proxy-refused", f"{thing} wants a user and a password (407).", todo)
+    if told is not None and told[1] < "500":
+        why = f"{thing} does not let liberate through ({told[1]})."
+        return AccountError(
+            "proxy-refused", why, f"Ask whoever runs it, or name the homeserver in no_proxy; then {_AGAIN}."
+        )
+    if told is not None:
+        return TransientError(f"{thing} does not reach it ({told[1]}). Check the url. {todo}.")
+    if _untrusted(text):
+        why = f"{thing} shows a certificate that cannot be trusted."
+        return AccountError("certificate-refused", why, f"{todo}, or name its authority with ca_file.")
+    if _unknown(text):
+        return AccountError("unknown-server", f"{thing} is not there: no server has that name.", f"{todo}.")
+    if _late(text):
+        return TransientError(f"{thing} or the homeserver did not answer in time. {todo}.")
+    return TransientError(f"{thing} cannot be reached, or broke the connection off. {todo}.")
+
+
+def _untrusted(text: str) -> bool:
+    return "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text
+
+
+def _unknown(text: str) -> bool:
+    return "Name or service not known" in text or "nodename nor servname" in text
+
+
+def _late(text: str) -> bool:
+    return "timed out" in text.lower() or "timeout" in text.lower()
 
 
 def no_homeserver(where: str) -> AccountError:

@@ -31,15 +31,17 @@ _CONNECT = 15.0  # seconds to reach the server
 
 
 class Wire:
-    """A server at its address; used by one thread at a time."""
+    """A server at its address; used by one thread at a time. `proxy`: by which it is reached; "" for none."""
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout: float, ca_file: Path | None) -> None:
         """`timeout`: seconds without an answer. Raises PlanError for a proxy or authorities that there are none of."""
         parts = urlsplit(url)
         self._path = parts.path
         self._headers = {"Accept-Encoding": "gzip, deflate", **headers}
-        pools = _pools(url, retries=False, timeout=Timeout(connect=_CONNECT, read=timeout), ssl_context=_trust(ca_file))
+        patience = Timeout(connect=min(_CONNECT, timeout), read=timeout)
+        pools = _pools(url, retries=False, timeout=patience, ssl_context=_trust(ca_file))
         self._pool = pools.connection_from_url(url)
+        self.proxy = pools.proxy.netloc or "" if isinstance(pools, ProxyManager) and pools.proxy is not None else ""
 
     def close(self) -> None:
         self._pool.close()

@@ -88,6 +88,21 @@ class Server:
         return f"http{'s' if self._context else ''}://127.0.0.1:{self.port}"
 
 
+class Tunnel(Server):
+    """A proxy that lets everybody through, to a server with that certificate."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__([answer(b"")])
+        self._inner = context
+
+    def _talk(self, line: socket.socket) -> None:
+        with line.makefile("rb") as reads:
+            while reads.readline() not in (b"\r\n", b""):
+                pass
+        line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        self._inner.wrap_socket(line, server_side=True).close()
+
+
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this machine is told of proxies is not what is tested."""
@@ -281,6 +296,11 @@ def test_another_machine_is_reached_by_the_proxy_that_the_environment_names(
     assert b"Proxy-Authorization: Basic " in proxy.asked[0] or b"proxy-authorization: Basic " in proxy.asked[0]
     assert b"Bearer" not in proxy.asked[0], "the token is for the homeserver alone"
     assert "anna" not in str(caught.value)
+    assert isinstance(caught.value, AccountError)
+    assert caught.value.why.startswith(
+        f"The proxy 127.0.0.1:{proxy.port}, by which matrix.example.org is reached, wants"
+    )
+    assert "http://user:password@" in caught.value.todo
 
 
 def test_this_machine_and_names_that_are_excepted_are_reached_without_it(
@@ -312,14 +332,81 @@ def test_a_proxy_that_cannot_be_used_is_an_error_of_the_plan(
         opening("https://matrix.example.org")
 
 
+@pytest.mark.parametrize(
+    ("told", "kind", "words"),
+    [
+        (answer(b"", "403 Forbidden"), AccountError, r"does not let liberate through \(403\)"),
+        (answer(b"", "502 Bad Gateway"), TransientError, r"does not reach it \(502\).* Check the url"),
+        (Cut(b"SSH-2.0-OpenSSH_9.2\r\n"), TransientError, "broke the connection off"),
+        (Cut(), TransientError, "broke the connection off"),
+        (Cut(b"HTTP/1.1 200 OK\r\n\r\n"), TransientError, "broke the connection off"),
+    ],
+    ids=["forbidden", "no way", "no HTTP", "no answer", "a way to nowhere"],
+)
+def test_what_fails_at_the_proxy_is_told_of_the_proxy(
+    opening: Callable[..., Client],
+    monkeypatch: pytest.MonkeyPatch,
+    told: bytes,
+    kind: type[LiberateError],
+    words: str,
+) -> None:
+    with Server([told]) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(kind, match=f"The proxy 127.0.0.1:{proxy.port}, by which .*{words}") as caught:
+            opening("https://matrix.example.org")
+    assert "no_proxy" in f"{caught.value} {getattr(caught.value, 'todo', '')}", "what to do about it"
+    assert b"Bearer" not in b"".join(proxy.asked)
+
+
 def test_a_proxy_that_is_not_there_can_be_tried_again(
     opening: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     monkeypatch.setenv("https_proxy", f"127.0.0.1:{port}")
-    with pytest.raises(TransientError, match=r"matrix\.example\.org"):
+    with pytest.raises(
+        TransientError, match=rf"The proxy 127.0.0.1:{port}, by which matrix\.example\.org .* https_proxy"
+    ):
         opening("https://matrix.example.org")
+
+
+def test_a_proxy_that_says_nothing_is_waited_for_as_long_as_the_settings_say(
+    opening: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        with pytest.raises(
+            TransientError, match=f"The proxy 127.0.0.1:{port}, .* did not answer in time. .*https_proxy"
+        ):
+            opening("https://matrix.example.org", timeout=0.2)
+
+
+def test_a_proxy_of_a_name_that_no_server_has_is_told_and_not_the_homeserver(
+    opening: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setenv("https_proxy", "http://anna:secret@proxy.example.org:3128")
+    with pytest.raises(AccountError, match=r"The proxy proxy\.example\.org:3128, .* no server has that name") as caught:
+        opening("https://matrix.example.org")
+    assert caught.value.code == "unknown-server"
+    assert "https_proxy" in caught.value.todo
+    assert "secret" not in f"{caught.value} {caught.value.todo}"
+
+
+def test_a_certificate_that_comes_through_a_proxy_is_the_homeservers(
+    opening: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, authority: trustme.CA
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("matrix.example.org").configure_cert(context)
+    with Tunnel(context) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(AccountError, match=r"^matrix\.example\.org shows a certificate that cannot") as caught:
+            opening("https://matrix.example.org")
+    assert "ca_file" in caught.value.todo
 
 
 def test_failures_are_of_one_kind() -> None:
