@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from liberate.body import Spooled, StreamBody, checked
-from liberate.connector import HasVersions, Item, Receipt
+from liberate.connector import CHANGED_THERE, NAME_TAKEN, HasVersions, Item, Receipt, Slot
 from liberate.errors import IntegrityError, ItemError
 from liberate.ledger_rows import Row, State
 from liberate.tree_sending import TreeSending, facts_of
@@ -27,7 +27,8 @@ class HistorySending(TreeSending):
                     return
                 if not facts_of(row.item).folder and (row.receipt is None or (row.mark or "").startswith(_LEFT)):
                     self._write_earlier(row, source, count)
-        super()._write([row for row in rows if row.state in (State.LISTED, State.INTENDED)])
+        renamed = {row.key for row in self._elsewhere}  # by their first version: all of them go there, in another turn
+        super()._write([row for row in rows if row.state in (State.LISTED, State.INTENDED) and row.key not in renamed])
 
     def _write_earlier(self, row: Row, source: HasVersions, count: int) -> None:
         try:
@@ -53,7 +54,11 @@ class HistorySending(TreeSending):
                 slot = self._slot(row)
                 item = replace(slot.item, modified=version.modified, digests=row.digests)
                 body = StreamBody(spooled.chunks(), spooled.size)
-                receipt = self._ends.destination.write(replace(slot, item=item), body)
+                slot = replace(slot, item=item)
+                try:
+                    receipt = self._ends.destination.write(slot, body)
+                except ItemError as error:
+                    receipt = self._late(row, slot, error)
         except IntegrityError:
             return True  # a version that cannot be read as it was is left out; the file itself goes
         except ItemError as error:
@@ -63,6 +68,15 @@ class HistorySending(TreeSending):
             return True
         self._left_earlier(row, receipt)
         return True
+
+    def _late(self, row: Row, slot: Slot, error: ItemError) -> Receipt:
+        """What an attempt left that ended before this one: a server may go on with a request after its sender died."""
+        if error.code not in (NAME_TAKEN, CHANGED_THERE) or not super()._may_be_ours(row):
+            raise error
+        found = self._ends.destination.find([slot], self._taken_names)
+        if row.key not in found:
+            raise error
+        return found[row.key]
 
     def _may_be_ours(self, row: Row) -> bool:
         return super()._may_be_ours(row) and not (row.mark or "").startswith(_MEANT)
