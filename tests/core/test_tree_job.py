@@ -651,6 +651,39 @@ class Comparing(Remembering):
         return super().find([replace(slot, replaces=None) for slot in slots], taken)
 
 
+class Late(Comparing):
+    """Stores the first thing that it was sent only when its sender has died, and the next one has looked for it."""
+
+    late: list[Any] | None = None
+
+    def _put(self, slot: Any, data: bytes, *more: Any) -> Any:
+        if Late.late is None:
+            Late.late = [slot, data, *more]
+            raise Crash("before put")
+        return super()._put(slot, data, *more)
+
+    def find(self, slots: Any, taken: Any) -> Any:
+        found = super().find(slots, taken)
+        if Late.late:
+            late, Late.late = Late.late, []
+            super()._put(*late)
+        return found
+
+
+def test_a_first_version_that_is_stored_after_its_sender_died_is_known_again(bench: Bench) -> None:
+    there = drive(bench)
+    bench.shelf.file(there, "a", "a", b"now")
+    Late.history, Late.late = {}, None
+    bench.source, bench.destination = Historic, Late
+    bench.files = FilePolicy(versions=5)
+    with pytest.raises(Crash):
+        bench.run()
+    bench.run()
+    assert Late.late == []
+    assert tree(bench).files() == {"a": b"now"}
+    assert Late.history["/a"] == [b"v1", b"v2", b"now"]
+
+
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("kind", [Remembering, Comparing])
 def test_a_history_that_dies_at_any_step_is_set_right(tmp_path: Path, kind: type[Remembering], every: int) -> None:
