@@ -45,6 +45,7 @@ class Client:
         self._where = urlsplit(settings.url).netloc
         self._step = step or (lambda _what: None)
         self._limit: int | None = None
+        self.joins = 0  # that this connection has made
         headers = {"User-Agent": "liberate", "Authorization": f"Bearer {registration.token}"}
         self._wire = Wire(settings.url, headers, settings.timeout, settings.ca_file)
         told = self.get(f"{_V3}/account/whoami").body.get("user_id", "")
@@ -199,6 +200,11 @@ class Client:
         """Set state. What is there already in the same words makes no new event, as far as Synapse is asked."""
         params = {} if ts is None else {"ts": ts}
         self.ask("PUT", f"{_V3}/rooms/{q(room)}/state/{q(type_)}/{q(key)}", content, user=user, params=params)
+
+    def join(self, user: str, room: str, content: Mapping[str, Any], ts: int | None = None) -> None:
+        """Let the account enter a room that it is not in and may enter; `content`: of its membership, besides."""
+        self.set_state(user, room, "m.room.member", {"membership": "join", **content}, user, ts)
+        self.joins += 1
 
     def all_state(self, user: str, room: str) -> list[dict[str, Any]]:
         """Every state event of the room. Raises ItemError("forbidden") if the user is not in it."""

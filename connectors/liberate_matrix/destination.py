@@ -217,6 +217,10 @@ class MatrixDestination:
         count = joins.Counting(self._client, self._people, self._rooms, self._settings).count(rooms, cast)
         return joins.told(count, joins.measured.get(self._settings.url))
 
+    def spent(self) -> Mapping[str, int]:
+        """See Spends."""
+        return {"join": self._client.joins}
+
     def join_in(self, place: Place, author: str, time: datetime) -> float:
         """Bring an author into an open room, and say how many seconds the join took."""
         opened = self._opened[place]

@@ -52,6 +52,8 @@ class Counting:
             owner = self._people.user(cast, room.workspace.id, room.creator) if room.creator in room.members else ""
             owner = owner or (users[0] if users else self._client.bot)
             wanted = [user for user in own if user != owner]
+            if room.bookmarks and not inside and owner != self._client.bot:
+                wanted.append(self._client.bot)  # says what they are, and leaves
         else:
             owner = self._creator
             helper = [] if owner == self._client.bot else [self._client.bot]
@@ -91,7 +93,8 @@ def told(joins: Joins, seconds: float | None) -> Iterator[Remark]:
     if not joins.rooms:
         return
     rooms = "1 room" if joins.rooms == 1 else f"{joins.rooms:,} rooms"
-    words = f"{rooms} and the people in them take {joins.sure:,} joins"
+    sure = "1 join" if joins.sure == 1 else f"{joins.sure:,} joins"
+    words = f"{rooms} and the people in them take {sure}"
     if joins.there:
         words += f", besides {joins.there:,} that are there already"
     words += "."
@@ -100,6 +103,8 @@ def told(joins: Joins, seconds: float | None) -> Iterator[Remark]:
             f" Others join a room only if they have said something in it: {joins.speaking:,} more at most, besides "
             "people who have left."
         )
+    if joins.sure + joins.speaking:
+        words += " A room in which nothing was said takes none."
     if seconds is not None and joins.sure + joins.speaking:
         words += f" {_lasts(joins, seconds)}"
     yield Remark("joins", words)

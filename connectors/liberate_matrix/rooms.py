@@ -29,7 +29,7 @@ SPEAKS = "org.liberate.speaks"
 _HALF = 30.0
 """Seconds after which a room that was only begun counts as left behind by a homeserver that died over it."""
 _begun: dict[tuple[str, str], float] = {}  # server and address -> when such a room was first met by this process
-_spaces = threading.Lock()  # workers come for the space at the same time; for a room comes only one
+_spaces = threading.RLock()  # workers come for the space at the same time; for a room comes only one
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALL = 1000  # milliseconds
 
@@ -150,7 +150,7 @@ class Rooms:
     def _come_in(self, room: str, user: str, ts: int | None, more: Mapping[str, Any]) -> bool:
         """Join a room that is open; False where somebody has closed it since."""
         try:
-            self._client.set_state(user, room, "m.room.member", {"membership": "join", **more}, user, ts)
+            self._client.join(user, room, more, ts)
         except ItemError as error:
             if error.code != "forbidden":
                 raise
@@ -168,11 +168,14 @@ class Rooms:
 
     def join_space(self, workspace: Workspace, user: str) -> None:
         """Bring the account into the space, where it finds the rooms that it may join."""
-        self._enter(self.space(workspace), user)
+        with _spaces:
+            self._enter(self._space(workspace), user)
 
     def _enter(self, space: Space, user: str) -> None:
+        """Asked first is whether another worker has brought them in meanwhile: that costs much less than a join."""
         if user not in space.joined:
-            self._join(space.owner, space.id, user, None)
+            if self._client.member(space.owner, space.id, user) != "join":
+                self._join(space.owner, space.id, user, None)
             space.joined.add(user)
 
     def leave(self, opened: Opened, user: str) -> None:
@@ -198,7 +201,7 @@ class Rooms:
             if self._client.member(owner, room, user) == "join":
                 return  # another worker was faster, or they came by themselves
             raise
-        self._client.set_state(user, room, "m.room.member", {"membership": "join", **more}, user, ts)
+        self._client.join(user, room, more, ts)
 
     # Making --------------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from liberate.chat import Message
+from liberate.chat import Message, RoomKind
 from liberate.connector import Receipt, Slot
 from liberate.errors import ItemError
 from liberate_matrix.client import Client
@@ -135,7 +136,12 @@ class Saying:
         """The author's account, in the room."""
         user = opened.names.user(author)
         self._people.ready(user, opened.cast, author)
-        self._rooms.join(opened, user, ts, to_speak=True)
+        if user not in opened.joined:
+            if opened.room.kind is RoomKind.PUBLIC and not self._people.ghost(user) and author in opened.room.members:
+                with suppress(ItemError):  # banned, say: closing the room tells it
+                    # They come into the space in any case. From there the room is open to them, without an invitation.
+                    self._rooms.join_space(opened.room.workspace, user)
+            self._rooms.join(opened, user, ts, to_speak=True)
         return user
 
     def send(

@@ -70,7 +70,8 @@ class SlackExportSource:
     def collections(self) -> Iterator[Collection]:
         """The conversations, in the order of the export's lists."""
         for one in self._export.conversations.values():
-            yield Collection(one.id, (one.shown(self._names),), Kind.CHAT, ordered=True)
+            none = 0 if not self._export.entries(one) else None  # most exports list conversations without a word
+            yield Collection(one.id, (one.shown(self._names),), Kind.CHAT, ordered=True, count=none)
 
     def items(self, collection: Collection, since: Cursor | None) -> Iterator[Listed]:
         """The conversation's messages, oldest first, each behind the files that it names for the first time."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 
 from liberate.body import whole
 from liberate.cast import PeopleCast
 from liberate.chat import ChatFacts, Message, Room
 from liberate.chat_proof import REACTIONS, expected, reactions_of
-from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot
-from liberate.errors import AccountError, ItemError
+from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot, Spends
+from liberate.errors import AccountError, ItemError, LiberateError
 from liberate.job import SliceRun
 from liberate.ledger_rooms import MEMBER
 from liberate.ledger_rows import DONE, Claim, Pending, Row, State, key_of
@@ -33,11 +34,19 @@ class ChatRun(SliceRun):
         self._directory = directory
         self._room = self._ledger.room(claim)
         self._opened: Place | None = None
+        self._spent: Counter[str] | None = None  # by the destination as far as it is recorded; None: it is not open
         self._arrived: dict[str, Receipt | None] = {}  # by key: what this turn knows of them
         self._replaced: list[Row] = []
 
     def run(self, *, listing: bool = True) -> bool:
         """As SliceRun.run; a room that is all there is closed, if anything came or it is another than it was."""
+        try:
+            return self._carry_out(listing=listing)
+        finally:
+            with suppress(LiberateError):  # a number for the report is no reason to fail, nor to hide a failure
+                self._spend()
+
+    def _carry_out(self, *, listing: bool) -> bool:
         if not super().run(listing=listing):
             return False
         try:
@@ -77,6 +86,7 @@ class ChatRun(SliceRun):
         """The room's place; it is opened before the first use of it in this turn."""
         if self._opened is None:
             room = self._source.room(self._claim.collection)
+            self._spent = self._spent_by_now()
             with _about(room):
                 place = self._keeper.open_room(room, PeopleCast(self._ends.source, self._source, self._directory))
             found = self._room.found or (self._room.place is None and self._holds(place))
@@ -92,6 +102,23 @@ class ChatRun(SliceRun):
 
     def _place(self, number: int | None) -> Place:
         return self._open()
+
+    def _spent_by_now(self) -> Counter[str]:
+        destination = self._ends.destination
+        return Counter(destination.spent() if isinstance(destination, Spends) else {})
+
+    def _spend(self) -> None:
+        """Record what the turn has cost the destination since that was recorded last."""
+        if self._spent is None:
+            return
+        now = self._spent_by_now()
+        if more := now - self._spent:
+            self._ledger.spend(self._claim.account, more)
+        self._spent = now
+
+    def _flush(self) -> None:
+        super()._flush()
+        self._spend()
 
     # Listing -------------------------------------------------------------------------------------
 

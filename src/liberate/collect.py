@@ -129,6 +129,7 @@ def _account(db: sa.Connection, row: Any, failure: tuple[str, str, str] | None) 
         only_there=row.only_there,
         filters=filters_report(row.filters),
         losses=_losses(db, own & there),
+        spent=json.loads(row.spent or "{}"),
         rooms=tuple(RoomReceipt(**room) for room in json.loads(row.rooms or "[]")),
         files=db.scalar(sa.select(items.c.id).where(own, items.c.kind == Kind.FILE).limit(1)) is not None,
     )

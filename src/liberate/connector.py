@@ -678,6 +678,15 @@ class ForecastsRooms(Protocol):
 
 
 @runtime_checkable
+class Spends(Protocol):
+    """A destination of chat that counts what costs its service most, so that a report can say what a move took."""
+
+    def spent(self) -> Mapping[str, int]:
+        """How many since it was opened, by the word for one of them, such as "join". Asked when a batch is done."""
+        ...
+
+
+@runtime_checkable
 class RemovesRooms(Protocol):
     """A destination of chat whose rooms are taken back whole, and not message by message."""
 

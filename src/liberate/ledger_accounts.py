@@ -77,6 +77,14 @@ class Accounts(Store):
         with self._transaction("filters") as db:
             db.execute(accounts.update().where(accounts.c.id == account).values(filters=text))
 
+    def spend(self, account: int, more: Mapping[str, int]) -> None:
+        """Add to what the account's move has cost its destination; see liberate.connector.Spends."""
+        own = accounts.c.id == account
+        with self._transaction("spend") as db:
+            before = db.scalar(sa.select(accounts.c.spent).where(own).with_for_update())
+            spent = Counter(json.loads(before or "{}")) + Counter(more)
+            db.execute(accounts.update().where(own).values(spent=json.dumps(spent, sort_keys=True)))
+
     def surveyed(self, account: int, survey: Survey) -> None:
         """Record the source's own count."""
         folders = [[list(path), count] for path, count in sorted(survey.folders.items())]

@@ -41,6 +41,7 @@ accounts = sa.Table(
     sa.Column("accounted", _Text),  # how many items of each folder the ledger accounts for, JSON
     sa.Column("rooms", _Text),  # what became of each room's messages, JSON
     sa.Column("filters", _Text),  # what became of the account's rules, JSON; nothing of what they look for
+    sa.Column("spent", _Text),  # how many of what costs its destination most, by the word for one of them, JSON
     sa.UniqueConstraint("route", "source"),
 )
 
@@ -162,7 +163,7 @@ shares = sa.Table(  # who may see what, and what became of it
 sa.Index("shares_account", shares.c.account, shares.c.state)
 
 
-ADDED = (accounts.c.filters,)
+ADDED = (accounts.c.filters, accounts.c.spent)
 """Columns that a ledger of this format may lack, since an earlier version made it. They may be NULL."""
 
 

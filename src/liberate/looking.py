@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from liberate.cast import PeopleCast
@@ -56,7 +57,7 @@ def look(moves: Sequence[Move], directory: Directory, stop: Callable[[], bool]) 
     for move in moves:
         if stop() or {move.route.source.name, move.route.destination.name} & stopped:
             continue
-        if remarks := _forecast(move, directory):
+        if remarks := _forecast(move, directory, stop):
             names = f"{move.route.source.name} to {move.route.destination.name}"
             yield Looked(names, move.source_account().name, tuple(remarks), False)
 
@@ -72,12 +73,15 @@ def _told(remarks: list[Remark]) -> Iterator[None]:
         remarks.append(Remark("temporary", str(error), "Try again later.", stops=True))
 
 
-def _forecast(move: Move, directory: Directory) -> list[Remark]:
-    """What the destination says of the rooms that the source has; nothing where either end has no such word."""
+def _forecast(move: Move, directory: Directory, stop: Callable[[], bool]) -> list[Remark]:
+    """What the destination says of the rooms that the source has; nothing where either end has no such word.
+
+    A room that surely holds nothing is not made, and so not forecast. Nothing is said once `stop` is true.
+    """
     source, destination = move.route.source, move.route.destination
     opens, keeps = source.connector.source, destination.connector.destination
     remarks: list[Remark] = []
-    if opens is None or keeps is None or Kind.CHAT not in source.connector.kinds & destination.connector.kinds:
+    if opens is None or keeps is None or Kind.CHAT not in move.route.kinds:
         return remarks
     with _told(remarks), ExitStack() as stack:
         there = stack.enter_context(keeps(destination.settings, move.destination_account()))
@@ -86,6 +90,7 @@ def _forecast(move: Move, directory: Directory) -> list[Remark]:
         here = stack.enter_context(opens(source.settings, move.source_account()))
         if isinstance(here, HasRooms):
             tells: HasRooms = here
-            rooms = (tells.room(one) for one in here.collections() if one.kind is Kind.CHAT)
+            moving = (one for one in here.collections() if one.kind is Kind.CHAT and one.count != 0)
+            rooms = (tells.room(one) for one in takewhile(lambda _: not stop(), moving))
             remarks += there.forecast(rooms, PeopleCast(here, tells, directory))
-    return remarks
+    return [] if stop() else remarks

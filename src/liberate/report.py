@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal
@@ -136,6 +136,8 @@ class AccountReport:
     filters: FiltersReport | None = None  # None: no rules and no reply while away, or nobody looked
     rewritten: int = 0  # events and contacts that the destination writes in its own way, and that say the same
     losses: tuple[Count, ...] = ()  # what events and contacts that moved have lost, by kind; an item may be in several
+    spent: Mapping[str, int] = field(default_factory=dict)
+    """What the move took of what costs its destination most, in all runs, by the word for one of them: "join"."""
 
     @property
     def label(self) -> str:

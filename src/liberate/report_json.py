@@ -98,6 +98,7 @@ def _account(account: AccountReport) -> dict[str, Any]:
         "shares": _shares(account.shares),
         "rooms": [asdict(room) for room in account.rooms],
         "filters": None if account.filters is None else _filters(account.filters),
+        "spent": dict(sorted(account.spent.items())),
     }
 
 
@@ -294,6 +295,11 @@ _ACCOUNT = _object(
             ),
         )
     ),
+    spent={
+        "type": "object",
+        "description": "how many of what costs the destination most the move took, in all runs: join, at a homeserver",
+        "additionalProperties": {"type": "integer", "minimum": 0},
+    },
 )
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

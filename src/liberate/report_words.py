@@ -112,6 +112,7 @@ def sentences(report: Report) -> list[str]:
         has = "has" if report.not_begun == 1 else "have"
         told.append(f"{items(report.not_begun, 'more account')} of the plan {has} not begun.")
     told.append(_proof(accounts))
+    told.append(_spent(accounts))
     told.append(_refused(accounts) if whole else "")
     told.extend(next_steps(report))
     return [sentence for sentence in told if sentence]
@@ -155,6 +156,7 @@ def account_sentences(account: AccountReport) -> list[str]:
             else "It is not finished."
         )
     told.append(_proof([account]))
+    told.append(_spent([account]))
     if account.filters is not None:
         told.extend(plain(sentence) for sentence in report_filters.sentences(account.filters))
     return [sentence for sentence in told if sentence]
@@ -284,6 +286,14 @@ def _ways(accounts: Sequence[AccountReport]) -> str:
         f"{number(count)} {'is' if count == 1 else 'are'} {EVIDENCE.get(way, way)}" for way, count in ways.most_common()
     ]
     return f"Of what moved, {' and '.join(parts)}."
+
+
+def _spent(accounts: Sequence[AccountReport]) -> str:
+    spent: Counter[str] = Counter()
+    for account in accounts:
+        spent.update(account.spent)
+    parts = [items(count, plain(word)) for word, count in sorted(spent.items()) if count]
+    return f"At the destination that took {' and '.join(parts)}." if parts else ""
 
 
 def _refused(accounts: Sequence[AccountReport]) -> str:

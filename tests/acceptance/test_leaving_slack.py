@@ -64,6 +64,7 @@ def test_a_workspace_leaves_slack_whatever_dies_on_the_way(
         assert code in (0, 4), "it neither ended well nor asked to be run again"
         code, report = here.run("migrate")
         assert (code, report["accounts"][0]["state"]) == (0, "done"), report
+        assert report["accounts"][0]["spent"]["join"] > 0, "of all runs, though some were killed"
         here.check()
         rooms_are_as_they_were(here)
         before = here.fingerprint()

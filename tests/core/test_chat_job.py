@@ -19,6 +19,7 @@ from liberate.connector import CHANGED_THERE, Collection, Item, Kind, Place, Rec
 from liberate.errors import AccountError, ItemError, TransientError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
+from liberate.testing.faults import Lost
 from liberate.testing.memory_chat import ChatShelf, ChatSource
 from liberate.testing.memory_rooms import PICTURES, ROOMS, RoomsDestination
 from liberate.testing.memory_store import Store
@@ -90,6 +91,39 @@ def test_a_room_is_closed_when_all_is_there_and_not_again(bench: Bench) -> None:
     before = bench.store.tally
     assert not bench.report().changed
     assert bench.store.tally == before
+
+
+class Costly(RoomsDestination):
+    """Counts whom it brings into a room when that is closed."""
+
+    joins = 0
+
+    def spent(self) -> dict[str, int]:
+        return {"join": self.joins}
+
+    def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:
+        self.joins += len(room.members)
+        return super().close_room(place, room, pinned)
+
+
+def test_what_a_destination_spends_is_told_of_all_runs_together(bench: Bench) -> None:
+    bench.destination = Costly
+    assert bench.run().spent == {"join": 2}
+    report = bench.report()
+    assert (report.changed, report.accounts[0].spent) == (False, {"join": 2}), "a second run spends none"
+    shelf_of(bench).say(room_of(bench), "U1", "More bread")
+    assert bench.run().spent == {"join": 4}
+    assert liberate.status(bench.plan()).accounts[0].spent == {"join": 4}
+
+
+def test_what_was_spent_before_a_failure_is_told_as_well(bench: Bench) -> None:
+    bench.destination = Costly
+    bench.faults.on("close_room", Lost(TransientError("reset", 0.0)))
+    assert bench.run().spent == {"join": 4}, "it was closed twice"
+
+
+def test_a_destination_that_counts_nothing_has_spent_nothing(bench: Bench) -> None:
+    assert bench.run().spent == {}
 
 
 def test_pictures_arrive_of_those_who_have_no_account(bench: Bench) -> None:

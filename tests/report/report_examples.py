@@ -63,6 +63,7 @@ REFUSED = replace(
     folders=(FolderCount("INBOX", 20, 20), FolderCount("Projekt/Åre", 90, 88)),
     renamed=(Renamed("a.b", "a．b"),),
     notes=("3 keywords could not be kept: $x, $y, $z",),
+    spent={"join": 1_234},
     rooms=(RoomReceipt("<i>general</i>", 6_002, 5_990, 1, 2, 3, 6, 41, "c0ffee" * 10 + "cafe"),),
 )
 VERIFIED = replace(

@@ -134,6 +134,17 @@ def test_each_conversation_is_accounted_for_message_by_message() -> None:
     assert "c0ffee" * 10 + "cafe" in as_html(report(say.REFUSED))
 
 
+def test_what_the_move_took_at_the_destination_is_told_of_each_account_and_of_all() -> None:
+    told = "At the destination that took 1,234 joins."
+    assert told in account_sentences(say.REFUSED)
+    assert told in as_html(report(say.REFUSED))
+    assert json.loads(as_json(report(say.REFUSED)))["accounts"][0]["spent"] == {"join": 1234}
+    assert "At the destination that took 1,235 joins." in sentences(
+        report(say.REFUSED, replace(say.ANNA, spent={"join": 1}))
+    )
+    assert not [one for one in sentences(say.DONE) if "took" in one]
+
+
 def test_columns_stay_straight_beside_wide_characters() -> None:
     text = as_text(report(replace(say.ANNA, source="日本@x"), replace(say.ANNA, source="plain@x")))
     rows = [line for line in text.splitlines() if "@x  " in line]

@@ -114,6 +114,14 @@ def test_conversations_of_the_same_people_stay_apart(tmp_path: Path) -> None:
     assert [texts(path, f"G0MPIM00{n}") for n in (1, 2)] == [["in 1"], ["in 2"]]
 
 
+def test_a_conversation_without_a_word_is_known_to_hold_nothing(tmp_path: Path) -> None:
+    dms = [{"id": f"D0DIRECT{n}", "members": [ANNA, BO]} for n in (1, 2)]
+    path = zipped(tmp_path / "e.zip", {"dms.json": dms, DAY: [said()], "D0DIRECT2/2026-02-25.json": []})
+    with opened(path) as source:
+        counts = {one.id: one.count for one in source.collections()}
+    assert counts == {ROOM: None, "D0DIRECT1": 0, "D0DIRECT2": None}
+
+
 @pytest.mark.parametrize(
     "name", ["Screenshot 9.41\u202fAM.png", "a?*:<>|.png", "../../x", "x" * 300, "😀.gif", "CON", " "]
 )
