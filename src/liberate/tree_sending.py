@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -227,20 +228,28 @@ class TreeSending(Sending):
 
     def _may_be_ours(self, row: Row) -> bool:
         """Whether what stands under the row's name may be from an attempt that ended before this one."""
-        return row.attempts > 1 and "sha256" in row.digests
+        return row.attempts > 1
 
     def _settle_contested(self) -> None:
         """Ask again what stands there: a server may go on with a request long after its sender died or gave up."""
         contested, self._contested = self._contested, []
         if not contested:
             return
-        found = self._ends.destination.find([self._slot(row) for row, _ in contested], self._taken_names)
+        asked = [self._slot(row) for row, _ in contested if self._measured(row)]
+        found = self._ends.destination.find(asked, self._taken_names)
         for row, code in contested:
             if (receipt := found.get(row.key)) is not None:
                 self._judge(row, receipt, None, measured=True)
             else:
                 self._go_elsewhere(row, code)
         self._flush()
+
+    def _measured(self, row: Row) -> bool:
+        """Whether it is known what the row's bytes are: a body that met another on its way has not been read whole."""
+        if "sha256" not in row.digests:
+            with suppress(ItemError):  # sending it under another name says what is wrong
+                row.digests = found_in(self._ends.source.read(row.item), row.item.kind)
+        return "sha256" in row.digests
 
     def _settle_suspects(self) -> None:
         """Send what the destination describes otherwise once more, over the damaged attempt; then refuse it."""

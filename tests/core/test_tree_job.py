@@ -652,14 +652,20 @@ class Comparing(Remembering):
 
 
 class Late(Comparing):
-    """Stores the first thing that it was sent only when its sender has died, and the next one has looked for it."""
+    """Stores one thing that it was sent only when its sender has died, and the next one has looked for it."""
 
+    before = 0  # how many things are stored at once, before that one
     late: list[Any] | None = None
 
+    @classmethod
+    def afresh(cls, before: int = 0) -> None:
+        cls.history, cls.before, cls.late = {}, before, None
+
     def _put(self, slot: Any, data: bytes, *more: Any) -> Any:
-        if Late.late is None:
+        if Late.late is None and Late.before == 0:
             Late.late = [slot, data, *more]
             raise Crash("before put")
+        Late.before -= 1
         return super()._put(slot, data, *more)
 
     def find(self, slots: Any, taken: Any) -> Any:
@@ -670,18 +676,43 @@ class Late(Comparing):
         return found
 
 
-def test_a_first_version_that_is_stored_after_its_sender_died_is_known_again(bench: Bench) -> None:
+class Ageless(Historic):
+    """Has no earlier versions of anything."""
+
+    def versions(self, item: Any) -> Any:
+        return []
+
+
+@pytest.mark.parametrize("source", [Ageless, MemoryFileSource])
+@pytest.mark.parametrize("size", [3, 30_000, 90_000], ids=["among others", "alone", "in pieces"])
+def test_a_file_that_is_stored_after_its_sender_died_is_known_again(
+    bench: Bench, source: type[MemoryFileSource], size: int
+) -> None:
     there = drive(bench)
-    bench.shelf.file(there, "a", "a", b"now")
-    Late.history, Late.late = {}, None
+    bench.shelf.file(there, "a", "a", b"x" * size)
+    Late.afresh()
+    bench.source, bench.destination = source, Late
+    bench.files = FilePolicy(versions=5)
+    with pytest.raises(Crash):
+        bench.run()
+    assert bench.run().moved == 1
+    assert tree(bench).files() == {"a": b"x" * size}
+
+
+@pytest.mark.parametrize("before", [0, 1, 2], ids=["the first version", "another version", "the file itself"])
+@pytest.mark.parametrize("now", [b"now", b"now" * 9_000], ids=["small", "large"])
+def test_a_version_that_is_stored_after_its_sender_died_is_known_again(bench: Bench, before: int, now: bytes) -> None:
+    there = drive(bench)
+    bench.shelf.file(there, "a", "a", now)
+    Late.afresh(before)
     bench.source, bench.destination = Historic, Late
     bench.files = FilePolicy(versions=5)
     with pytest.raises(Crash):
         bench.run()
     bench.run()
-    assert Late.late == []
-    assert tree(bench).files() == {"a": b"now"}
-    assert Late.history["/a"] == [b"v1", b"v2", b"now"]
+    assert Late.late == [], "it was late"
+    assert tree(bench).files() == {"a": now}
+    assert Late.history["/a"] == [b"v1", b"v2", now]
 
 
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.torture)])
