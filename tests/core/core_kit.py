@@ -16,6 +16,7 @@ from liberate.people import Person
 from liberate.report import AccountReport, Report
 from liberate.testing.faults import Faults, faulty
 from liberate.testing.memory import MailboxDestination, connector
+from liberate.testing.memory_files import Tree
 from liberate.testing.memory_shelf import MemoryManySource, Shelf
 from liberate.testing.memory_store import Store
 from liberate.testing.plans import plan
@@ -64,3 +65,13 @@ class Bench:
     def bodies(self, place: str) -> list[bytes]:
         """What the place holds, in order."""
         return [one.body for one in self.store.held(place)]
+
+
+def drive(bench: Bench) -> Any:
+    """A new collection of files at the source."""
+    return bench.shelf.collection(kind=Kind.FILE)
+
+
+def tree(bench: Bench) -> Tree:
+    """What stands at the destination."""
+    return Tree(bench.store)
