@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from liberate.errors import LiberateError
+from liberate.testing.ports import free_port
 from liberate_imap.certificates import make_certificates
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ class Dovecot:
         self._keeps = folder is not None
         self.folder = folder or self._temporary / "data"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
-        self.tls_port = _free_port() if self.options.tls else 0
-        self.sieve_port = _free_port() if self.options.sieve else 0
-        self.lmtp_port = _free_port() if self.options.sieve else 0
+        self.port = free_port()
+        self.tls_port = free_port() if self.options.tls else 0
+        self.sieve_port = free_port() if self.options.sieve else 0
+        self.lmtp_port = free_port() if self.options.sieve else 0
         self.log = self.folder / "dovecot.log"
         self.ca_file = self.folder / "ca.pem"
         self._mail = self.folder / "mail"
@@ -369,13 +370,6 @@ def _mail_user() -> pwd.struct_passwd:
 def _open_to_all(folder: Path) -> bool:
     """Whether every user may pass through to the folder."""
     return all(path.stat().st_mode & 0o001 for path in (folder, *folder.resolve().parents))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _signal_group(pid: int, how: signal.Signals) -> None:

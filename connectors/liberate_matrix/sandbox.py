@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 from liberate.connector import Kind
 from liberate.errors import LiberateError
 from liberate.sandbox import Running, Sandbox
+from liberate.testing.ports import free_port
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -78,7 +78,7 @@ class Synapse:
         self.server_name = SERVER_NAME
         self.folder = folder or Path(tempfile.mkdtemp(prefix="liberate-synapse-"))
         self._keeps = folder is not None
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://{_LOOPBACK}:{self.port}"
         self.log = self.folder / "synapse.log"
         self._registrations = [str(path) for path in registrations]
@@ -259,13 +259,6 @@ class Synapse:
             **self._config,
         }
         (self.folder / "homeserver.yaml").write_text(json.dumps(config, indent=1))  # JSON is YAML
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # What `liberate sandbox` starts ------------------------------------------------------------------

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from liberate.connector import Kind
 from liberate.errors import LiberateError
 from liberate.sandbox import Running, Sandbox
+from liberate.testing.ports import free_port
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,7 +47,7 @@ class Radicale:
     def __init__(self, folder: Path, users: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://{_LOOPBACK}:{self.port}"
         self.log = folder / "radicale.log"
         self._users = dict(users)
@@ -94,13 +95,6 @@ class Radicale:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _missing() -> str | None:

@@ -6,19 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cheroot.server import HTTPServer
 from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.standin import NextcloudStandin
 from nextcloud_kit import APP_SECRET, CHUNK, USERS, Somebody, opened
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stopped_at_once() -> Iterator[None]:
-    """cheroot looks twice a second whether it is to stop, and each test stops a stand-in."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HTTPServer, "expiration_interval", 0.02)
-        yield
 
 
 @pytest.fixture

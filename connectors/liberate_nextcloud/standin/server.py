@@ -257,8 +257,9 @@ class NextcloudStandin:
 
 
 class _Server(Server):
-    """Keeps what went wrong instead of printing it."""
+    """Keeps what went wrong instead of printing it, and stops at once when it is told to."""
 
+    expiration_interval = 0.02  # seconds between two looks whether it is to stop
     trouble: list[str]
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:

@@ -6,13 +6,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from liberate.testing.ports import free_port
 
 USER = "liberate"
 
@@ -29,9 +30,7 @@ def running() -> Iterator[str]:
     there = programs()
     assert there is not None, "PostgreSQL is not installed: apt-get install postgresql"
     folder = Path(tempfile.mkdtemp(prefix="liberate-pg-", dir="/tmp"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     user = _unprivileged(folder)
     data = folder / "data"
     as_user: dict[str, Any] = {"user": user} if user else {}
