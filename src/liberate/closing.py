@@ -9,6 +9,7 @@ from liberate.connector import (
     CHANGED_THERE,
     Annotates,
     Change,
+    Destination,
     Place,
     Receipt,
     Removes,
@@ -20,6 +21,7 @@ from liberate.connector import (
 from liberate.errors import AccountError, ItemError
 from liberate.events import Sharing
 from liberate.files import FileFacts
+from liberate.ledger import Ledger
 from liberate.ledger_rows import Row
 from liberate.ledger_shares import GONE
 from liberate.sharing import Directory, share_of
@@ -42,6 +44,21 @@ def slot_at(row: Row, place: Place) -> Slot:
         item.facts_version, item.repeatable,
     )  # fmt: skip
     return Slot(described, place, row.name, row.key)
+
+
+def unshare(ledger: Ledger, destination: Destination, account: int) -> bool:
+    """Take away shares that the source has no more, or that show too much; whether there were any."""
+    done = False
+    if not isinstance(destination, Shares):
+        return done
+    for number, share in ledger.made_shares(account, GONE):
+        try:
+            destination.unshare(share)
+        except ItemError:
+            continue
+        ledger.unshared([number])
+        done = True
+    return done
 
 
 class Closing:
@@ -128,7 +145,8 @@ class Closing:
         if not policy.shares and not self._ledger.count_shares(self._account):
             return
         self._ledger.again_by_policy(self._account)
-        self._unshare()
+        if unshare(self._ledger, self._ends.destination, self._account):
+            self.progressed = True
         self._decide()
         waiting = self._ledger.count_shares(self._account)
         if not waiting:
@@ -168,21 +186,6 @@ class Closing:
                     left.append((one.number, share, share.code == "group-unknown"))
             if left:
                 self._ledger.not_shared(left)
-
-    def _unshare(self) -> None:
-        """Take away what the source does not share any more."""
-        gone = self._ledger.made_shares(self._account, GONE)
-        if not gone:
-            return
-        destination = self._ends.destination
-        if isinstance(destination, Shares):
-            for number, share in gone:
-                try:
-                    destination.unshare(share)
-                except ItemError:
-                    continue
-                self._ledger.unshared([number])
-                self.progressed = True
 
     # Times ---------------------------------------------------------------------------------------
 

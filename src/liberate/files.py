@@ -52,11 +52,12 @@ class FileFacts:
     notes: int = 0  # comments and descriptions that Annotates.notes gives
     grants: tuple[Grant, ...] = field(default=())  # its own, not those inherited from a folder above that is listed too
     extended: tuple[tuple[str, bytes], ...] = ()  # extended attributes of a local file, sorted by name
+    closed: bool = False  # to some who see the folder it stands in; its grants then name everybody who may see it
 
     def dump(self) -> str:
         """One line of JSON, the same for equal facts."""
         out: dict[str, Any] = {}
-        for name in ("parent", "folder", "starred", "trashed", "owner", "notes"):
+        for name in ("parent", "folder", "starred", "trashed", "owner", "notes", "closed"):
             if value := getattr(self, name):
                 out[name] = value
         if self.created is not None:
@@ -85,7 +86,17 @@ class FileFacts:
                 for to, name, role, expires in out.get("grants", ())
             ),
             tuple((name, bytes.fromhex(value)) for name, value in out.get("extended", ())),
+            out.get("closed", False),
         )
+
+
+def narrower(grants: Iterable[Grant], above: Iterable[Grant]) -> bool:
+    """Whether somebody of those who may see a folder may not see what stands in it with these grants."""
+    return not _seers(above) <= _seers(grants)
+
+
+def _seers(grants: Iterable[Grant]) -> set[tuple[str, str]]:
+    return {(grant.to, grant.name) for grant in grants}
 
 
 def ordered(grants: Iterable[Grant]) -> tuple[Grant, ...]:

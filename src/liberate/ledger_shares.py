@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,15 @@ from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Row, State, row_from
 from liberate.ledger_schema import items, places, shares
 from liberate.ledger_store import Store
 
-GONE = "gone"  # the state of a share that we made and that the source has no more
+GONE = "gone"  # the state of a share that we made and that the source has no more, or that shows too much
+SHOWS_MORE = ItemError(
+    "shows-more",
+    "Something in this folder is closed to them, and with a share of the folder they would see it.",
+    "Move what is closed to them into another folder and share this one by hand, or share by hand what they may see.",
+)
+_TOLD = {"code": SHOWS_MORE.code, "why": SHOWS_MORE.why, "todo": SHOWS_MORE.todo}
+_UNTOLD = dict.fromkeys(_TOLD)
+_CLOSED = '%"closed":true%'
 _NOT_MADE = (State.LISTED.value, State.SKIPPED.value, State.REFUSED.value)
 
 
@@ -49,17 +57,21 @@ class SharesOfLedger(Store):
             for key, facts in db.execute(query.execution_options(yield_per=PAGE)):
                 grants = json.loads(facts)["grants"]
                 wanted[key] = {json.dumps(grant, ensure_ascii=False) for grant in grants}
+            too_much = self._too_much(db, account, wanted)
             have = db.execute(
                 sa.select(shares.c.id, shares.c.item, shares.c.grant, shares.c.state).where(shares.c.account == account)
             ).all()
             for number, item, grant, state in have:
+                one = shares.update().where(shares.c.id == number)
                 if grant in wanted.get(item, ()):
                     wanted[item].discard(grant)
-                    if state == GONE:
-                        db.execute(shares.update().where(shares.c.id == number).values(state=State.WRITTEN.value))
-                elif state == State.WRITTEN:
-                    db.execute(shares.update().where(shares.c.id == number).values(state=GONE))
-                elif state in _NOT_MADE:
+                    if state not in _NOT_MADE and grant in too_much.get(item, ()):
+                        db.execute(one.values(state=GONE, **_TOLD))
+                    elif state == GONE:
+                        db.execute(one.values(state=State.WRITTEN.value, **_UNTOLD))
+                elif state not in _NOT_MADE:
+                    db.execute(one.values(state=GONE, **_UNTOLD))
+                else:
                     db.execute(shares.delete().where(shares.c.id == number))
             new = [
                 {"account": account, "item": item, "grant": grant, "state": State.LISTED.value}
@@ -68,6 +80,69 @@ class SharesOfLedger(Store):
             ]
             if new:
                 db.execute(shares.insert(), new)
+            self._withhold(db, account, too_much)
+
+    @staticmethod
+    def _too_much(db: sa.Connection, account: int, wanted: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+        """Those wanted shares of folders that would show something which is closed to whom they are for."""
+        above = {
+            row.key: row.folder
+            for row in db.execute(
+                sa.select(items.c.key, places.c.folder)
+                .join(places, items.c.place == places.c.id)
+                .where(items.c.account == account, items.c.facts.like('%"folder":true%'))
+            )
+        }
+        closed = (
+            sa.select(items.c.facts, places.c.folder)
+            .join(places, items.c.place == places.c.id)
+            .where(
+                items.c.account == account, items.c.state != State.SKIPPED, items.c.gone.is_not(True),
+                items.c.facts.like(_CLOSED),
+            )
+        )  # fmt: skip
+        out: dict[str, set[str]] = {}
+        for facts, inside in db.execute(closed).all():
+            may_see = {(to, name) for to, name, *_ in json.loads(facts).get("grants", ())}
+            folder, seen = inside, set[str]()
+            while folder and folder not in seen:
+                seen.add(folder)
+                for grant in wanted.get(folder, ()):
+                    to, name, *_ = json.loads(grant)
+                    if (to, name) not in may_see:
+                        out.setdefault(folder, set()).add(grant)
+                folder = above.get(folder, "")
+        return out
+
+    def close_first(self, account: int) -> None:
+        """Note which shares are to be taken away before what was just listed is put into the folders they are of."""
+        with self._transaction("close first") as db:
+            there: dict[str, dict[str, int]] = {}
+            query = sa.select(shares.c.id, shares.c.item, shares.c.grant)
+            for number, item, grant in db.execute(
+                query.where(shares.c.account == account, shares.c.state == State.WRITTEN)
+            ):
+                there.setdefault(item, {})[grant] = number
+            too_much = self._too_much(db, account, there) if there else {}
+            for item, grants in too_much.items():
+                for grant in grants:
+                    one = shares.update().where(shares.c.id == there[item][grant])
+                    db.execute(one.values(state=GONE, **_TOLD))
+
+    @staticmethod
+    def _withhold(db: sa.Connection, account: int, too_much: Mapping[str, set[str]]) -> None:
+        """Let those shares wait that would show too much, and those go on that would no more."""
+        rows = db.execute(
+            sa.select(shares.c.id, shares.c.item, shares.c.grant, shares.c.code).where(
+                shares.c.account == account, shares.c.state.in_(_NOT_MADE)
+            )
+        ).all()
+        for number, item, grant, code in rows:
+            one = shares.update().where(shares.c.id == number)
+            if grant in too_much.get(item, ()):
+                db.execute(one.values(state=State.REFUSED.value, **_TOLD))
+            elif code == SHOWS_MORE.code:
+                db.execute(one.values(state=State.LISTED.value, **_UNTOLD))
 
     def again_by_policy(self, account: int) -> None:
         """Let what the route did not want, or the people table did not know, be looked at again."""
@@ -124,7 +199,9 @@ class SharesOfLedger(Store):
             return [(row.id, row.receipt) for row in db.execute(query)]
 
     def unshared(self, numbers: Iterable[int]) -> None:
-        """Forget shares that were taken away again."""
+        """Forget shares that were taken away again; of those that showed too much it stays known why."""
         with self._transaction("unshared") as db:
             for number in numbers:
-                db.execute(shares.delete().where(shares.c.id == number))
+                one = shares.c.id == number
+                db.execute(shares.delete().where(one, shares.c.code.is_(None)))
+                db.execute(shares.update().where(one).values(state=State.REFUSED.value, receipt=None))

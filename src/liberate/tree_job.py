@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from liberate.closing import unshare
 from liberate.connector import (
     NAME_TAKEN,
     Change,
@@ -50,6 +51,7 @@ class TreeRun(HistorySending, SliceRun):
             rows, after = self._ledger.unfinished(self._claim, State.INTENDED, after)
             if not rows:
                 return
+            self.relisted = True  # what moves only now has its shares, too
             to_send = [row for row in rows if facts_of(row.item).folder or row.upload]
             known = {row.key for row in to_send}
             asked = [row for row in rows if row.key not in known and self._recognisable(row)]
@@ -121,6 +123,7 @@ class TreeRun(HistorySending, SliceRun):
             )
         self.relisted = self.relisted or changed_something or bool(out.folders or out.changed)
         self._were_gone -= set(out.back)
+        self._close_first([*fresh, *again])
         self._send([*fresh, *again, *out.replaced])
         if starred and not self._stopping():
             self._update()
@@ -231,8 +234,15 @@ class TreeRun(HistorySending, SliceRun):
             fresh, again = self._rows(wave)
             starred = [(row.key, row.item) for row in (*fresh, *again) if facts_of(row.item).starred]
             self._ledger.listed(self._claim, fresh, changed=starred, again=again)
+            self._close_first([*fresh, *again])
             self._make([row for row in (*fresh, *again) if row.state is State.LISTED])
         return True
+
+    def _close_first(self, rows: Sequence[Row]) -> None:
+        """Take away those shares through which somebody would see what is closed to them, before it comes."""
+        if any(facts_of(row.item).closed for row in rows):
+            self._ledger.close_first(self._claim.account)
+            unshare(self._ledger, self._ends.destination, self._claim.account)
 
     def _resume(self) -> None:
         """Send what was listed in an earlier turn, and what the plan left behind then and takes along now."""
@@ -253,6 +263,7 @@ class TreeRun(HistorySending, SliceRun):
             rows, after = self._ledger.unfinished(self._claim, State.LISTED, after)
             if not rows:
                 break
+            self.relisted = True
             unplaced = [row for row in rows if row.place_id is None]  # tried again after a refusal
             for row in unplaced:
                 row.place_id = self._parent(facts_of(row.item).parent)

@@ -338,45 +338,7 @@ def test_a_star_is_kept(bench: Bench) -> None:
     assert not tree(bench).one("Board/star.txt").facts.starred  # type: ignore[union-attr]
 
 
-# Sharing -----------------------------------------------------------------------------------------
-
-
-def test_shares_follow_the_people_table_and_the_route(bench: Bench) -> None:
-    there = fill(bench)
-    bench.people = (Person("", ""), Person("bo@x", "bo", action="skip"), Person("board@x", "Board", kind="group"))
-    grants = (
-        Grant("user", "Bo@x", Role.WRITER),
-        Grant("group", "board@x", Role.READER),
-        Grant("group", "unknown@x", Role.READER),
-        Grant("user", "out@y", Role.READER),
-        Grant("link", "", Role.READER),
-    )
-    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=grants))
-    bench.run()
-    assert tree(bench).shares() == {}
-    bench.files = FilePolicy(shares=frozenset({"people", "groups"}))
-    account = bench.run()
-    assert sorted(tree(bench).shares()["Board"]) == [("group", "Board", "reader"), ("user", "bo", "writer")]
-    assert account.shares is not None
-    assert account.shares.made == 2
-    assert {one.code for one in account.shares.left} == {"policy-outsiders", "policy-links", "group-unknown"}
-    assert not bench.report().changed
-    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=grants[1:]))
-    bench.run()
-    assert tree(bench).shares()["Board"] == [("group", "Board", "reader")]
-
-
-def test_a_server_that_allows_few_shares_at_a_time_gets_them_all_in_the_end(bench: Bench) -> None:
-    there = fill(bench)
-    bench.people = (Person("", ""), Person("bo@x", "bo", action="skip"))
-    bench.files = FilePolicy(shares=frozenset({"people"}))
-    for item in "abcd":
-        old = bench.shelf.describe(there, item)
-        facts = replace(old.facts, grants=(Grant("user", "bo@x", Role.READER),))
-        bench.shelf.describe(there, item, facts=facts)
-    bench.faults.on("share", Raise(TransientError("too many", retry_after=0.0)), call=3)
-    bench.run()
-    assert len(tree(bench).shares()) == 4
+# Comments ----------------------------------------------------------------------------------------
 
 
 def test_comments_come_along_if_the_plan_wants_them(bench: Bench) -> None:

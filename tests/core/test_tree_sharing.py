@@ -1,0 +1,189 @@
+"""Who may see what at the destination afterwards: no more than at the source, and no fewer than can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_kit import Bench, drive, tree
+
+import liberate
+from liberate.connector import Item, Loaded
+from liberate.errors import ItemError, TransientError
+from liberate.files import FileFacts, FilePolicy, Grant, Role
+from liberate.people import Person
+from liberate.testing.faults import Raise
+from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
+
+WHEN = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)
+BO = Grant("user", "bo@x", Role.WRITER)
+CLAIRE = Grant("user", "claire@x", Role.READER)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    people = (Person("", ""), *(Person(f"{one}@x", one, action="skip") for one in ("bo", "claire")))
+    policy = FilePolicy(shares=frozenset({"people"}))
+    return Bench(tmp_path / "job", source=MemoryFileSource, destination=TreeDestination, people=people, files=policy)
+
+
+def fill(bench: Bench) -> Any:
+    """A small drive: a folder in another, and four files."""
+    there = drive(bench)
+    shelf = bench.shelf
+    shelf.folder(there, "F1", "Board", modified=WHEN)
+    shelf.folder(there, "F2", "Minutes", "F1", modified=WHEN)
+    shelf.file(there, "a", "budget.ods", b"money", "F1", modified=WHEN)
+    shelf.file(there, "b", "may.odt", b"we met", "F2", modified=WHEN)
+    shelf.file(there, "c", "empty.txt", b"", modified=WHEN)
+    shelf.file(there, "d", "film.mp4", b"0123456789" * 9_000, "F1", modified=WHEN)
+    return there
+
+
+def left(bench: Bench) -> list[tuple[str, int]]:
+    """Why there are no shares, and how many for each reason, by a run that finds nothing else to do."""
+    shares = bench.run().shares
+    return [] if shares is None else [(one.code, one.items) for one in shares.left]
+
+
+def test_shares_follow_the_people_table_and_the_route(bench: Bench) -> None:
+    there = fill(bench)
+    bench.files = FilePolicy()
+    bench.people = (Person("", ""), Person("bo@x", "bo", action="skip"), Person("board@x", "Board", kind="group"))
+    grants = (
+        Grant("user", "Bo@x", Role.WRITER),
+        Grant("group", "board@x", Role.READER),
+        Grant("group", "unknown@x", Role.READER),
+        Grant("user", "out@y", Role.READER),
+        Grant("link", "", Role.READER),
+    )
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=grants))
+    bench.run()
+    assert tree(bench).shares() == {}
+    bench.files = FilePolicy(shares=frozenset({"people", "groups"}))
+    account = bench.run()
+    assert sorted(tree(bench).shares()["Board"]) == [("group", "Board", "reader"), ("user", "bo", "writer")]
+    assert account.shares is not None
+    assert account.shares.made == 2
+    assert {one.code for one in account.shares.left} == {"policy-outsiders", "policy-links", "group-unknown"}
+    assert not bench.report().changed
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=grants[1:]))
+    bench.run()
+    assert tree(bench).shares()["Board"] == [("group", "Board", "reader")]
+
+
+def test_a_server_that_allows_few_shares_at_a_time_gets_them_all_in_the_end(bench: Bench) -> None:
+    there = fill(bench)
+    for item in "abcd":
+        old = bench.shelf.describe(there, item)
+        facts = replace(old.facts, grants=(Grant("user", "bo@x", Role.READER),))
+        bench.shelf.describe(there, item, facts=facts)
+    bench.faults.on("share", Raise(TransientError("too many", retry_after=0.0)), call=3)
+    bench.run()
+    assert len(tree(bench).shares()) == 4
+
+
+def test_a_file_that_was_refused_and_goes_later_is_shared_then(bench: Bench) -> None:
+    there = fill(bench)
+    old = bench.shelf.describe(there, "a")
+    bench.shelf.describe(there, "a", facts=replace(old.facts, grants=(BO,)))
+
+    class Locked(MemoryFileSource):
+        def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
+            for loaded in super().read_many(items):
+                yield replace(loaded, body=ItemError("locked", "It is locked.")) if loaded.item.id == "a" else loaded
+
+    bench.source = Locked
+    assert bench.run().refused_items == 1
+    assert tree(bench).shares() == {}
+    bench.source = MemoryFileSource
+    liberate.retry(bench.plan())
+    bench.run()
+    assert tree(bench).shares() == {"Board/budget.ods": [("user", "bo", "writer")]}
+
+
+# What is closed to some who see the folder around it ---------------------------------------------
+
+
+def shared_but_for_one_file(bench: Bench) -> Any:
+    """A folder that two people see, with another in it, and in that a file which only one of them sees."""
+    there = fill(bench)
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(BO, CLAIRE)))
+    bench.shelf.describe(there, "b", facts=FileFacts("F2", grants=(BO,), closed=True))
+    return there
+
+
+def test_nobody_gets_a_share_of_a_folder_through_which_they_would_see_what_is_closed_to_them(bench: Bench) -> None:
+    shared_but_for_one_file(bench)
+    bench.run()
+    assert tree(bench).shares() == {
+        "Board": [("user", "bo", "writer")],
+        "Board/Minutes/may.odt": [("user", "bo", "writer")],
+    }
+    assert left(bench) == [("shows-more", 1)]
+    assert not bench.report().changed
+
+
+def test_the_share_is_made_once_nothing_in_the_folder_is_closed_any_more(bench: Bench) -> None:
+    there = shared_but_for_one_file(bench)
+    bench.run()
+    bench.shelf.describe(there, "b", facts=FileFacts("F2"))
+    bench.run()
+    assert tree(bench).shares() == {"Board": [("user", "bo", "writer"), ("user", "claire", "reader")]}
+    assert left(bench) == []
+
+
+def test_a_share_is_taken_away_when_something_in_its_folder_is_closed_later(bench: Bench) -> None:
+    there = fill(bench)
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(BO, CLAIRE)))
+    bench.run()
+    assert len(tree(bench).shares()["Board"]) == 2
+    bench.shelf.describe(there, "F2", facts=FileFacts("F1", folder=True, grants=(BO,), closed=True))
+    bench.run()
+    assert tree(bench).shares()["Board"] == [("user", "bo", "writer")]
+    assert left(bench) == [("shows-more", 1)]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_share_is_taken_away_before_something_closed_comes_into_its_folder(bench: Bench, folder: bool) -> None:
+    there = fill(bench)
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(BO, CLAIRE)))
+    bench.run()
+    if folder:
+        bench.shelf.folder(there, "F3", "Wages", "F1")
+        bench.shelf.describe(there, "F3", facts=FileFacts("F1", folder=True, closed=True))
+    bench.shelf.file(
+        there,
+        "e",
+        "wages.ods",
+        b"secret",
+        "F3" if folder else "F1",
+        facts=FileFacts("F3" if folder else "F1", closed=not folder),
+    )
+    seen: list[dict[str, list[tuple[str, str, str]]]] = []
+
+    class Looking(TreeDestination):
+        def make_folder(self, slot: Any) -> Any:
+            seen.append(tree(bench).shares())
+            return super().make_folder(slot)
+
+        def write_many(self, parts: Any) -> Any:
+            seen.append(tree(bench).shares())
+            return super().write_many(parts)
+
+    bench.destination = Looking
+    bench.run()
+    assert seen == [{}] * (1 + folder)
+    assert tree(bench).shares() == {}
+    assert left(bench) == [("shows-more", 2)]
+
+
+def test_something_closed_that_stays_behind_takes_no_share_away(bench: Bench) -> None:
+    there = shared_but_for_one_file(bench)
+    bench.shelf.describe(there, "b", facts=FileFacts("F2", grants=(BO,), closed=True, owner="bo@x"))
+    bench.run()
+    assert tree(bench).shares()["Board"] == [("user", "bo", "writer"), ("user", "claire", "reader")]
