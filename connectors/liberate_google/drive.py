@@ -189,8 +189,9 @@ class DriveSource:
         """The file as an item, or why it is none. What is another's or in the trash is for the core to judge."""
         if file["id"] == tree.root:
             return
-        grants = tree.grants(file) if self._drive is None else self._direct(file, top=not tree.parent(file))
-        facts = convert.facts_of(file, self._client.account, tree.parent(file), grants)
+        parent = tree.parent(file)
+        grants, closed = tree.grants(file) if self._drive is None else self._direct(file, top=not parent)
+        facts = convert.facts_of(file, self._client.account, parent, grants, closed=closed)
         if not facts.owner and not facts.trashed and (why := convert.obstacle(file)) is not None:
             yield convert.skipped(file, why)
             return
@@ -199,18 +200,25 @@ class DriveSource:
         yield convert.item(file, facts, self._settings.documents)
         if not facts.owner:
             yield from tree.elsewhere(file)
+        if closed and self._drive is not None:
+            yield convert.closed(file)
 
-    def _direct(self, file: File, *, top: bool) -> tuple[Grant, ...]:
-        """The grants of an item in a shared drive; most have none. What stands outermost has the drive's members."""
+    def _direct(self, file: File, *, top: bool) -> tuple[tuple[Grant, ...], bool]:
+        """The grants of an item in a shared drive; most have none. What stands outermost has the drive's members.
+
+        A folder with limited access has all its grants, and True: not all members see what is in it.
+        """
+        if file.get("inheritedPermissionsDisabled"):
+            return self._permissions(str(file["id"]), inherited=True), True
         own = self._permissions(str(file["id"])) if file.get("hasAugmentedPermissions") else ()
         if not top:
-            return own
+            return own, False
         if self._members is None:
             self._members = self._permissions(self._root()[0], members=True)
-        return ordered((*own, *self._members))
+        return ordered((*own, *self._members)), False
 
-    def _permissions(self, key: str, *, members: bool = False) -> tuple[Grant, ...]:
-        """What an item of a shared drive, or the drive itself, grants directly."""
+    def _permissions(self, key: str, *, members: bool = False, inherited: bool = False) -> tuple[Grant, ...]:
+        """What an item of a shared drive, or the drive itself, grants directly; or also what it inherits."""
         found: list[dict[str, Any]] = []
         token: str | None = None
         while True:
@@ -234,7 +242,7 @@ class DriveSource:
             token = answer.get("nextPageToken")
             if not token:
                 break
-        return convert.grants(found, direct=not members)
+        return convert.grants(found, direct=not members and not inherited)
 
     def _dangling(self, files: Sequence[File], tree: Tree) -> set[str]:
         """Those shortcuts of ours whose target cannot be seen. Nobody follows them; one look says if they lead on."""

@@ -26,7 +26,7 @@ FIELDS = (
     "id,name,mimeType,size,md5Checksum,sha1Checksum,sha256Checksum,createdTime,modifiedTime,parents,trashed,starred,"
     "description,owners(emailAddress),ownedByMe,driveId,headRevisionId,shortcutDetails(targetId,targetMimeType),"
     "capabilities(canDownload),clientEncryptionDetails(encryptionState),hasAugmentedPermissions,"
-    f"permissions({PERMISSION})"
+    f"inheritedPermissionsDisabled,permissions({PERMISSION})"
 )
 """Of every file that is listed."""
 
@@ -182,8 +182,10 @@ def item(file: File, facts: FileFacts, documents: Documents) -> Item:
     )  # fmt: skip
 
 
-def facts_of(file: File, account: str, parent: str, grants: Sequence[Grant], comments: int = 0) -> FileFacts:
-    """What travels beside the file. `parent` as the tree knows it, `grants` without the inherited ones."""
+def facts_of(
+    file: File, account: str, parent: str, grants: Sequence[Grant], comments: int = 0, *, closed: bool = False
+) -> FileFacts:
+    """What travels beside the file. `parent`, `grants` and `closed` as the tree knows them."""
     owner = owner_of(file)
     return FileFacts(
         parent=parent,
@@ -194,6 +196,7 @@ def facts_of(file: File, account: str, parent: str, grants: Sequence[Grant], com
         owner="" if not owner or file.get("ownedByMe") or owner == account.casefold() else owner,
         notes=bool(file.get("description")) + comments,
         grants=tuple(grants),
+        closed=closed,
     )
 
 
@@ -377,6 +380,17 @@ def refusal(code: str) -> ItemError:
         return ItemError(code, *_REFUSALS[code])
     thing, todo = _NOT_MOVABLE.get(code.removeprefix("google-"), ("a document of Google's", "Open it and see."))
     return ItemError(code, f"This is {thing}, which Google does not hand over as a file.", todo)
+
+
+def closed(file: File) -> Skipped:
+    """What to say of a folder in a shared drive to which access is limited: it moves, its being closed does not."""
+    return Skipped(
+        f"{file['id']}#closed",
+        "closed-folder",
+        "Not all who see the shared drive see what is in this folder. It is moved, and is not closed at the "
+        "destination to whoever sees the Team folder or account that it goes to.",
+        "Before you let people in there, move the folder elsewhere, or close it by the rights of the Team folder.",
+    )
 
 
 def skipped(file: File, why: ItemError) -> Skipped:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from liberate.connector import Skipped
-from liberate.files import Grant
+from liberate.files import Grant, narrower
 from liberate_google import drive_convert as convert
 from liberate_google.drive_convert import File
 
@@ -61,16 +61,20 @@ class Tree:
                         "Make a link in the other one, if somebody looks for it there.",
                     )
 
-    def grants(self, file: File) -> tuple[Grant, ...]:
+    def grants(self, file: File) -> tuple[tuple[Grant, ...], bool]:
         """The file's own grants: without those of the folder it stands in, if both move with the same owner.
 
-        A file in somebody else's folder moves away from it, and would be lost to all who see it there.
+        A file in somebody else's folder moves away from it, and would be lost to all who see it there. Where fewer
+        see the file than the folder, its grants are all there are, and True says so: access to it is limited, or
+        dates from when people could be taken off a file in a shared folder.
         """
         all_ = convert.grants(file.get("permissions", ()))
         above = self._folders.get(self.parent(file))
         if above is None or above.owner != convert.owner_of(file):
-            return all_
-        return convert.own(all_, above.grants)
+            return all_, False
+        if "permissions" in file and narrower(all_, above.grants):
+            return all_, True
+        return convert.own(all_, above.grants), False
 
     def outermost_first(self, folders: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """The folders, each added and given after the one it stands in, as early as can be.

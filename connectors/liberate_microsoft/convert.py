@@ -120,14 +120,14 @@ def shared_as_a_whole(root: str, grants: Collection[Grant], *, library: bool) ->
     )
 
 
-def item(raw: Json, parent: str, grants: Sequence[Grant] = ()) -> Item:
+def item(raw: Json, parent: str, grants: Collection[Grant] = (), *, closed: bool = False) -> Item:
     """A file or folder as an item; `parent` is "" in the outermost folder. Its version may be "" (see version)."""
     folder = raw.get("folder") is not None and raw.get("file") is None
     times = _table(raw.get("fileSystemInfo"))
     created = moment(times.get("createdDateTime")) or moment(raw.get("createdDateTime"))
     modified = moment(times.get("lastModifiedDateTime")) or moment(raw.get("lastModifiedDateTime"))
     text = description(raw)
-    facts = FileFacts(parent, folder, created, notes=1 if text else 0, grants=ordered(grants))
+    facts = FileFacts(parent, folder, created, notes=1 if text else 0, grants=ordered(grants), closed=closed)
     name = str(raw.get("name") or "")
     size = raw.get("size")
     about = hashlib.sha256()
@@ -175,8 +175,6 @@ def grants(permissions: Sequence[Json], domain: str, owner: str) -> frozenset[Gr
     """
     out = set()
     for one in permissions:
-        if one.get("inheritedFrom"):  # OneDrive for Business does not say; callers take the parent's grants away
-            continue
         ends = moment(one.get("expirationDateTime"))
         if ends is not None and ends < _NO_END:
             ends = None

@@ -189,8 +189,8 @@ class Listing:
             parent = ""
         if raw.get("folder") is None and not convert.version(raw):
             raw = self._with_tag(raw)
-        grants = self._sharing.own(raw, parent)
-        return convert.item(raw, "" if parent == self._outermost() else parent, tuple(grants))
+        grants, closed = self._sharing.own(raw, parent)
+        return convert.item(raw, "" if parent == self._outermost() else parent, grants, closed=closed)
 
     def _outermost(self) -> str:
         if self._root is None:

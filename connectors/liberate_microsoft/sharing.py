@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from liberate.errors import AccountError
-from liberate.files import Grant
+from liberate.files import Grant, narrower
 from liberate_microsoft import convert, pace
 from liberate_microsoft.client import Client, segment
 from liberate_microsoft.drives import Drive
@@ -55,31 +55,33 @@ class Sharing:
         library = self._client.account.kind == "shared"
         return self._above(str(root["id"])) if self._asked and (library or root.get("shared")) else _NOBODY
 
-    def own(self, raw: Mapping[str, Any], parent: str) -> frozenset[Grant]:
+    def own(self, raw: Mapping[str, Any], parent: str) -> tuple[frozenset[Grant], bool]:
         """The item's grants beyond those of the folder it stands in. A folder is known from here on.
 
-        An item without the facet `shared` has none of its own; an empty one says the same of an item
-        whose inheritance was cut.
+        Where fewer see the item than the folder, the grants are all there are, and True says so. An item without
+        the facet `shared` has none of its own; an empty one says the same of an item whose inheritance was cut.
         """
         facet = raw.get("shared")
-        above = self._above(parent) if self._asked and (facet or raw.get("folder") is not None) else _NOBODY
+        above = self._above(parent) if self._asked and (facet is not None or raw.get("folder") is not None) else _NOBODY
         if not self._asked or facet is None:
             effective = above
         elif not facet:
             effective = _NOBODY
         else:
-            effective = self.effective(str(raw["id"]))
+            told = self.effective(str(raw["id"]))
+            effective = above if told is None else told
         if raw.get("folder") is not None:
             self._folders[str(raw["id"])] = above if effective == above else effective
-        return effective - above
+        closed = narrower(effective, above)
+        return effective if closed else effective - above, closed
 
     def _above(self, parent: str) -> frozenset[Grant]:
         if parent and parent not in self._folders:  # listed in an earlier run
-            self._folders[parent] = self.effective(parent)
+            self._folders[parent] = self.effective(parent) or _NOBODY
         return self._folders.get(parent, _NOBODY)
 
-    def effective(self, key: str) -> frozenset[Grant]:
-        """All grants on the item, inherited ones too."""
+    def effective(self, key: str) -> frozenset[Grant] | None:
+        """All grants on the item, inherited ones too; None where that cannot be had."""
         permissions: list[Mapping[str, Any]] = []
         path: str = f"/drives/{segment(self._drive.id)}/items/{segment(key)}/permissions"
         while path:
@@ -88,7 +90,7 @@ class Sharing:
                 if answer.status == 403 and not self._worked:
                     raise _not_permitted(self._client.who)
                 _log.warning("who may see an item cannot be had (HTTP %s)", answer.status)
-                break
+                return None
             self._worked = True
             permissions += answer.get("value") or ()
             path = str(answer.get("@odata.nextLink") or "")

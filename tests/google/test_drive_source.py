@@ -16,7 +16,7 @@ from liberate_google.settings import GoogleSettings
 from liberate_google.standin import Fault, GoogleStandin
 from liberate_google.standin.content import Made
 
-from liberate.connector import Account, Cursor, Item, Kind, Whole
+from liberate.connector import Account, Cursor, Item, Kind, Skipped, Whole
 from liberate.errors import AccountError, IntegrityError, ItemError, TransientError
 from liberate.files import Grant, Role
 
@@ -129,6 +129,48 @@ def test_what_a_folder_shares_is_not_told_again_for_what_is_in_it(
     store.add_file(ANNA, "file", b"x", parent=folder)
     assert one(settings, "folder").facts.grants == (Grant("user", BO, Role.READER),)
     assert one(settings, "file").facts.grants == ()
+
+
+def test_a_folder_with_limited_access_names_all_who_see_it_and_says_that_it_is_closed(
+    standin: GoogleStandin, settings: GoogleSettings
+) -> None:
+    store = standin.drive
+    outer = store.add_folder(ANNA, "outer")
+    store.share(outer, BO, "reader")
+    store.share(outer, "claire@solros.example", "writer")
+    inner = store.add_folder(ANNA, "inner", parent=outer)
+    store.add_file(ANNA, "file", b"x", parent=inner)
+    store.share(inner, BO, "writer")
+    assert not one(settings, "inner").facts.closed
+    store.limit(inner)
+    facts = one(settings, "inner").facts
+    assert (facts.closed, facts.grants) == (True, (Grant("user", BO, Role.WRITER),))
+    facts = one(settings, "file").facts
+    assert (facts.closed, facts.grants) == (False, ())
+
+
+def test_a_folder_with_limited_access_in_a_shared_drive_is_not_for_all_members(
+    standin: GoogleStandin, settings: GoogleSettings
+) -> None:
+    members = {ANNA: "organizer", BO: "writer", "claire@solros.example": "reader"}
+    store = standin.drive
+    key = store.add_shared_drive("Board", members)
+    wages = store.add_folder(key, "Wages")
+    store.add_file(key, "may.ods", b"secret", parent=wages)
+    store.share(wages, "claire@solros.example", "reader")
+    store.limit(wages)
+    store.add_file(key, "minutes", b"we met")
+    with drive(settings.model_copy(update={"shared_drives_as": ANNA}), "Board", "shared") as source:
+        told = listed(source)
+    found = {item.name: item.facts for item in items(told)}
+    assert {(grant.name, grant.role) for grant in found["Wages"].grants} == {
+        (ANNA, Role.ORGANIZER),
+        ("claire@solros.example", Role.READER),
+    }
+    assert [name for name, facts in found.items() if facts.closed] == ["Wages"]
+    assert {grant.name for grant in found["minutes"].grants} == set(members)
+    assert found["may.ods"].grants == ()
+    assert [one.code for one in told if isinstance(one, Skipped)] == ["closed-folder"]
 
 
 def test_a_file_in_a_colleagues_folder_stays_visible_to_all_who_see_it_there(

@@ -126,7 +126,10 @@ USER = {"user": {"email": "Jo@x.example", "displayName": "Jo"}}
             {"roles": ["read"], "grantedToV2": USER, "expirationDateTime": "0001-01-01T00:00:00Z"},
             Grant("user", "jo@x.example", Role.READER),
         ),
-        ({"roles": ["read"], "grantedToV2": USER, "inheritedFrom": {"id": "F"}}, None),
+        (
+            {"roles": ["read"], "grantedToV2": USER, "inheritedFrom": {"id": "F"}},
+            Grant("user", "jo@x.example", Role.READER),
+        ),
     ],
 )  # fmt: skip
 def test_grants(permission: dict[str, Any], found: Grant | None) -> None:

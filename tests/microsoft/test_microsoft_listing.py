@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from liberate_microsoft.settings import MicrosoftSettings
 from liberate_microsoft.standin import Drive, Fault, GraphStandin
 from liberate_microsoft.standin.shapes import to_link, to_person
+from liberate_microsoft.standin.tree import Node
 from microsoft_kit import (
     ANNA,
     BJORN,
@@ -223,6 +225,49 @@ def test_grants_are_those_beyond_what_a_folder_above_gives(
         drive.write(plain, b"edited")
         again = {item.id: item for item in items(listing(source, cursor(first)))}
         assert facts(again[plain.id]).grants == ()
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_inherits_nothing_names_all_who_see_it_and_says_that_it_is_closed(
+    settings: MicrosoftSettings, standin: GraphStandin, drive: Drive, folder: bool
+) -> None:
+    standin.add_person(BJORN, "Björn")
+    board = drive.add_folder("Board")
+    drive.share(board, to_person(BJORN, "Björn", "write"), to_link("organization"))
+    wages = drive.add_folder("Wages", board) if folder else drive.add_file("wages.ods", b"1", board)
+    inner = drive.add_file("may.ods", b"2", wages if folder else board)
+    with opened(settings) as source:
+        first = listing(source)
+        assert not any(facts(item).closed for item in items(first))
+        drive.cut(wages, to_person(BJORN, "Björn"))
+        found = {item.id: facts(item) for item in items(listing(source, cursor(first)))}
+        assert found[wages.id].closed
+        assert found[wages.id].grants == (Grant("user", BJORN, Role.READER),)
+        drive.cut(wages)
+        found = {item.id: facts(item) for item in items(listing(source))}
+    assert found[wages.id].closed
+    assert found[wages.id].grants == ()
+    assert not found[inner.id].closed
+
+
+def test_what_inherits_from_above_and_is_told_so_is_not_closed(
+    settings: MicrosoftSettings, standin: GraphStandin, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin.add_person(BJORN, "Björn")
+    board = drive.add_folder("Board")
+    drive.share(board, to_person(BJORN, "Björn", "write"))
+    minutes = drive.add_file("minutes.odt", b"1", board)
+    drive.share(minutes, to_link("organization"))
+    told = drive.effective
+
+    def with_origin(node: Node) -> list[dict[str, Any]]:
+        return [one if one in node.permissions else {**one, "inheritedFrom": {"id": board.id}} for one in told(node)]
+
+    monkeypatch.setattr(drive, "effective", with_origin)
+    with opened(settings) as source:
+        found = {item.id: facts(item) for item in items(listing(source))}
+    assert not found[minutes.id].closed
+    assert found[minutes.id].grants == (Grant("domain", "solros.example", Role.READER),)
 
 
 def test_permissions_are_asked_for_shared_items_only_and_not_at_all_if_the_plan_says_so(

@@ -64,6 +64,7 @@ class DriveFile:
     text: str = ""  # of a document of Google's
     filler: Content | None = None  # what makes its export large
     permissions: list[Permission] = field(default_factory=list)
+    limited: bool = False  # a folder with limited access: it inherits from none above
     starred: set[str] = field(default_factory=set)
     description: str = ""
     trashed: bool = False  # by itself
@@ -278,6 +279,13 @@ class DriveStore:
             file.permissions.append(Permission(kind, who.lower(), role, expires))
             self._record(before, only_changed=file)
 
+    def limit(self, key: str) -> None:
+        """Limit access to a folder: whoever sees those above it does not see what is in this one."""
+        with self.lock:
+            before = self._seen(self.files[key])
+            self.files[key].limited = True
+            self._record(before)
+
     def unshare(self, key: str, who: str, type: str = "user") -> None:  # noqa: A002
         with self.lock:
             file = self.files[key]
@@ -354,7 +362,14 @@ class DriveStore:
             offer(Permission("user", file.owner, "owner"), False)
         for one in file.permissions:
             offer(one, False)
+        limited = file.limited
         for folder in self.above(file):
+            if limited:  # managers of a shared drive, and the owner's own, see it all the same
+                for one in folder.permissions if folder.id == file.drive else ():
+                    if one.role == "organizer":
+                        offer(one, True)
+                continue
+            limited = folder.limited
             if folder.owner and folder.owner != file.owner:
                 offer(Permission("user", folder.owner, "writer"), True)
             for one in folder.permissions:

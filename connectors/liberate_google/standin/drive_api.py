@@ -174,6 +174,8 @@ class DriveApi:
             answer["parents"] = parents
         if file.description:
             answer["description"] = file.description
+        if file.folder:
+            answer["inheritedPermissionsDisabled"] = file.limited
         if file.drive:
             answer |= {"driveId": file.drive, "teamDriveId": file.drive}
             answer["hasAugmentedPermissions"] = bool(file.permissions) and file.id != file.drive

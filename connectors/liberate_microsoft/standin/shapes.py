@@ -144,7 +144,7 @@ def _shared(one: Drive, node: Node, hierarchical: bool) -> dict[str, Any] | None
     """The facet, by default on everything that somebody else may see; by hierarchy only where something is granted."""
     if hierarchical:
         if not node.permissions:
-            return {} if not node.parent else None
+            return {} if not node.parent or node.cut else None
         found = node.permissions
     else:
         found = one.effective(node)

@@ -74,6 +74,7 @@ class Node:
     client_modified: datetime | None = None
     description: str = ""
     permissions: list[dict[str, Any]] = field(default_factory=list)  # its own
+    cut: bool = False  # it inherits none
     facets: dict[str, Any] = field(default_factory=dict)  # package, malware, remoteItem ... as they are shown
     earlier: list[tuple[datetime, Blob]] = field(default_factory=list)  # versions before this one, oldest first
     etag: int = 1
@@ -150,6 +151,13 @@ class Drive:
                 node.permissions.append({"id": f"{node.number}.{len(node.permissions)}", **one})
             self._touch(node)
 
+    def cut(self, node: Node, *permissions: dict[str, Any]) -> None:
+        """Let a node inherit nothing any more, and give these instead."""
+        with self.lock:
+            node.cut = True
+            node.permissions.clear()
+        self.share(node, *permissions)
+
     def unshare(self, node: Node) -> None:
         with self.lock:
             node.permissions.clear()
@@ -205,7 +213,9 @@ class Drive:
 
     def effective(self, node: Node) -> list[dict[str, Any]]:
         """The permissions on a node, inherited ones too."""
-        return [one for place in (*self.ancestors(node), node) for one in place.permissions]
+        places = [*self.ancestors(node), node]
+        cut = max((at for at, place in enumerate(places) if place.cut), default=0)
+        return [one for place in places[cut:] for one in place.permissions]
 
     @property
     def used(self) -> int:
