@@ -72,16 +72,18 @@ class Export:
     def _keep(self, number: int, name: str) -> bool:
         parts = name.removeprefix("./").split("/")
         last = parts[-1]
-        if "__MACOSX" in parts or last.startswith("."):
+        if "__MACOSX" in parts or last == ".DS_Store" or last.startswith("._"):
+            return False
+        if "__uploads" in parts[:-2]:  # whatever somebody called a file: it is no list of messages
+            self._files[clean(parts[-2])] = number
+            return True
+        if last.startswith("."):
             return False
         day = _DAY.fullmatch(last)
         if day and len(parts) > 1:
             folder = self._folders.setdefault("/".join(parts[:-1]), _Folder())
             folder.days.append(int(day[1] + day[2] + day[3]))
             folder.entries.append(number)
-            return True
-        if "__uploads" in parts[:-2]:
-            self._files[clean(parts[-2])] = number
             return True
         if len(parts) > 1 and parts[-2] == "attachments":
             self._files[clean(last.partition("-")[0])] = number

@@ -131,6 +131,18 @@ def test_a_files_name_is_only_what_it_is_called(tmp_path: Path, name: str) -> No
     assert (item.name, item.id) == (name, f"{ROOM}/file:F1")
 
 
+@pytest.mark.parametrize("name", ["2024-01-01.json", "channels.json", ".profile"])
+def test_a_file_that_somebody_sent_is_no_list_of_messages_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    file = {"id": "F1", "name": name, "size": 1, "mode": "hosted", "url_private": "https://files.slack.com/a"}
+    sent = json.dumps([said(text="Bo never said this", user=BO)]).encode()
+    path = zipped(tmp_path / "e.zip", {DAY: [said(files=[file])], f"__uploads/F1/{name}": sent})
+    with opened(path) as source:
+        (room,) = source.collections()
+        item, message = items(list(source.items(room, None)))
+        assert b"".join(source.read(item)) == sent
+    assert message.refs == (item.id,)
+
+
 def test_a_conversation_without_members_has_those_who_spoke(tmp_path: Path) -> None:
     channel = {"id": ROOM, "name": "general", "members": None, "creator": None, "topic": None, "created": "x"}
     spoken = [said(), said("1772000001.000000", user=BO), said("1772000002.000000", user="USLACKBOT")]
