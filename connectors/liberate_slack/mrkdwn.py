@@ -59,10 +59,9 @@ def _lines(text: str, names: Names) -> Iterator[Block]:
         whole = _ALL_QUOTED.match(line)
         if whole:
             yield from flush()
-            rest = [line[whole.end() :], *lines[at + 1 :]]
-            inner = tuple(_lines("\n".join(rest), names))
-            if inner:
-                yield Quote(inner)
+            rest = "\n".join([line[whole.end() :], *lines[at + 1 :]]).strip("\n")
+            if rest.strip():  # Slack knows no quote in a quote: further signs are what somebody wrote
+                yield Quote((Paragraph(parse_inline(rest, names)),))
             return
         found = _QUOTED.match(line)
         if bool(found) != bool(quoted):

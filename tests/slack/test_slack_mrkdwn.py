@@ -90,6 +90,7 @@ BLOCKS: list[tuple[str, list[Block]]] = [
     ("&gt; q1\n&gt;q2\nafter", [Quote((Paragraph((t("q1\nq2"),)),)), Paragraph((t("after"),))]),
     ("before\n&gt; q", [Paragraph((t("before"),)), Quote((Paragraph((t("q"),)),))]),
     ("a\n&gt;&gt;&gt; all\nof it", [Paragraph((t("a"),)), Quote((Paragraph((t("all\nof it"),)),))]),
+    ("&gt;&gt;&gt;&gt;&gt;&gt;&gt; HEAD", [Quote((Paragraph((t(">>>> HEAD"),)),))]),
     ("```a *b* &lt;c&gt;\n  d```", [Code("a *b* <c>\n  d")]),
     ("x ```\ncode\n``` y", [Paragraph((t("x "),)), Code("code"), Paragraph((t(" y"),))]),
     ("```<https://e.example> <@U0ANNA000> &amp;lt;```", [Code("https://e.example @Anna &lt;")]),
@@ -100,6 +101,10 @@ BLOCKS: list[tuple[str, list[Block]]] = [
 @pytest.mark.parametrize(("text", "blocks"), BLOCKS)
 def test_quotes_and_code_stand_for_themselves(text: str, blocks: list[Block]) -> None:
     assert parse(text, names()) == tuple(blocks)
+
+
+def test_a_line_of_signs_is_one_quote_however_long_it_is() -> None:
+    assert parse("&gt;" * 40_000, names()) == (Quote((Paragraph((t(">" * 39_997),)),)),)
 
 
 def test_a_topic_is_shown_without_its_markup() -> None:
