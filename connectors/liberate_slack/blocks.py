@@ -147,7 +147,10 @@ def _titled(block: dict[str, Any], names: Names) -> Iterator[Block]:
         if isinstance(inner, list):
             blocks = [one for one in dicts_of(inner) if "elements" in one or "text" in one or "title" in one]
             yield from convert_blocks(
-                [one if one.get("type") in _NESTED else {"type": "section", "text": _text_of(one)} for one in blocks],
+                [
+                    one if clean(one.get("type")) in _NESTED else {"type": "section", "text": _text_of(one)}
+                    for one in blocks
+                ],
                 names,
             )
 

@@ -17,6 +17,7 @@ from liberate_slack.listing import Found, Listing, same
 
 TWICE = NotSaid(MERGED, "It is there once more, word for word, and stands once.")
 NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
+TOO_DEEP = NotSaid("too-deep", "Its blocks stand in one another hundreds of times, which people's programs never do.")
 _BODIES = 1 << 20  # bytes of messages that were listed and not yet read
 _EACH = 300  # bytes that remembering one costs besides
 _FILES = 10_000  # files that were listed and not yet read
@@ -101,7 +102,11 @@ class Teller:
                 if raw:
                     yield self._left_out(room, found, NO_MESSAGE)
                 continue
-            made = convert(raw, room)
+            made: Message | NotSaid
+            try:
+                made = convert(raw, room)
+            except RecursionError:
+                made = TOO_DEEP
             if isinstance(made, NotSaid):
                 yield self._left_out(room, found, made)
                 continue

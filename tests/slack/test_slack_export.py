@@ -298,6 +298,21 @@ def test_a_broken_day_costs_what_is_broken_and_is_told(tmp_path: Path, data: byt
     assert all(why in one.why and DAY in one.why for one in told)
 
 
+@pytest.mark.parametrize("kind", [[[]], {}, None])
+def test_a_block_whose_kind_is_no_word_gives_its_words(tmp_path: Path, kind: object) -> None:
+    block = {"type": kind, "elements": [{"type": kind, "text": "inside"}]}
+    assert texts(zipped(tmp_path / "e.zip", {DAY: [said(text="", blocks=[block])]})) == ["inside"]
+
+
+def test_a_message_too_deep_to_be_read_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    block: dict[str, Any] = {"type": "card", "title": "inside"}
+    for _ in range(400):
+        block = {"type": "card", "title": "outside", "elements": [block]}
+    listed = listing(zipped(tmp_path / "e.zip", {DAY: [said(blocks=[block]), said("1772000001.000000")]}))
+    assert [one.code for one in skipped(listed)] == ["too-deep"]
+    assert ts_of(listed) == ["1772000001.000000"]
+
+
 def test_a_damaged_entry_is_told_and_ends_nothing(tmp_path: Path) -> None:
     path = zipped(
         tmp_path / "e.zip", {DAY: [said(text="x" * 500)], "general/2026-02-26.json": [said("1772100000.000000")]}
