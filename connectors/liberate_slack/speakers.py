@@ -10,10 +10,14 @@ from liberate.chat import Author
 from liberate.errors import ItemError
 from liberate_slack import people
 from liberate_slack.conversations import Conversation
+from liberate_slack.convert import micros, stamp
 from liberate_slack.days import Days
 from liberate_slack.export import Export
+from liberate_slack.letters import clean
 
 _NOT_PEOPLE = frozenset({b"USLACKBOT", b"U00", b"U00000000"})
+_ID = re.compile("[A-Z0-9]+")
+_LEFT = frozenset({"channel_leave", "group_leave"})
 _USER = re.compile(rb'"user"\s*:\s*"([A-Z0-9]+)"')
 
 
@@ -49,11 +53,18 @@ class Speakers:
                 self._learned[made.id] = made
 
     def in_(self, conversation: Conversation) -> set[str]:
-        """Ids of those people who said something in a conversation."""
-        found: set[bytes] = set()
+        """Ids of those people who said something in a conversation, or came in, and did not leave it afterwards.
+
+        Whoever is only named there, as the owner of a file that others passed on, was not in it.
+        """
+        last: dict[str, tuple[int, bool]] = {}  # when they were heard of last, and whether that was their leaving
         for entry in self._export.entries(conversation):
-            found |= self._users(entry)
-        return {one.decode() for one in found - _NOT_PEOPLE}
+            for raw in self._days.get(entry):
+                id_ = clean(raw.get("user")) if isinstance(raw, dict) else ""
+                at = micros(stamp(raw.get("ts"))) if id_ else None
+                if at is not None and _ID.fullmatch(id_):
+                    last[id_] = max(last.get(id_, (-1, False)), (at, clean(raw.get("subtype")) in _LEFT))
+        return {id_ for id_, (_, left) in last.items() if not left and id_.encode() not in _NOT_PEOPLE}
 
     def _search(self) -> None:
         """Look through all messages for authors whom the list lacks: once, if one is asked for."""

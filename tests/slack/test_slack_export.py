@@ -21,6 +21,7 @@ from slack_kit import (
     listing,
     messages,
     opened,
+    room_of,
     said,
     skipped,
     ts_of,
@@ -152,6 +153,19 @@ def test_a_conversation_without_members_has_those_who_spoke(tmp_path: Path) -> N
         (room,) = source.collections()
         assert source.room(room).members == (ANNA, BO)
         assert source.room(room).created is None
+
+
+def test_nobody_comes_into_a_private_room_because_it_names_them(tmp_path: Path) -> None:
+    lists = {"groups.json": [{"id": "G0SECRET0", "name": "secret", "members": None}]}
+    file = {"id": "F1", "user": BO, "url_private": "https://files.slack.com/a?t=xoxe-1"}
+    passed_on = said(files=[file], edited={"user": BO, "ts": TS}, root={"user": BO}, room={"user": BO})
+    came_and_went = [
+        said("1772000001.000000", user="U0CLEO000"),
+        said("1772000002.000000", user="U0CLEO000", subtype="group_leave"),
+    ]
+    path = zipped(tmp_path / "e.zip", {**lists, "secret/2026-02-25.json": [passed_on, *came_and_went]})
+    with opened(path) as source:
+        assert source.room(room_of(source, "G0SECRET0")).members == (ANNA,)
 
 
 def test_pins_and_strangers_are_known_to_an_opening_that_has_listed_nothing(tmp_path: Path) -> None:
