@@ -7,9 +7,10 @@ and of those that slackdump writes.
 from __future__ import annotations
 
 import re
+import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,9 @@ class Export:
     # Conversations -------------------------------------------------------------------------------
 
     def _find_conversations(self) -> Iterator[Conversation]:
+        spelled: dict[str, list[str]] = {}
+        for folder in self._folders:
+            spelled.setdefault(_spelling(folder), []).append(folder)
         claimed: set[str] = set()
         made: dict[str, Conversation] = {}
         for team, file, number in self._top(tuple(_ROOMS)):
@@ -182,18 +186,18 @@ class Export:
                     continue
                 name = clean(raw.get("name"))
                 folders = []
-                for folder in self._folders_of(team, id_, name):
+                for folder in self._folders_of(team, id_, name, spelled):
                     if folder not in claimed:
                         folders.append(folder)
                     elif id_ not in made:
                         self.broken.append(f"Two conversations have the folder {folder}; the first has its messages.")
                 claimed.update(folders)
+                kind = _kind(_ROOMS[file], raw)
                 if id_ in made:
                     made[id_].folders += folders
+                    if made[id_].kind is RoomKind.PUBLIC and kind is not RoomKind.PUBLIC:  # it became one in between
+                        made[id_].kind, made[id_].raw = kind, used(raw)
                     continue
-                kind = _ROOMS[file]
-                if kind is RoomKind.PUBLIC and raw.get("is_private") is True:
-                    kind = RoomKind.PRIVATE
                 if kind in (RoomKind.GROUP, RoomKind.DIRECT):
                     name = ""
                 made[id_] = Conversation(id_, name, kind, folders, used(raw), team)
@@ -213,13 +217,12 @@ class Export:
             )
         yield from made.values()
 
-    def _folders_of(self, team: str, id_: str, name: str) -> Iterator[str]:
+    def _folders_of(self, team: str, id_: str, name: str, spelled: Mapping[str, list[str]]) -> Iterator[str]:
         """Slack names a folder after the channel's name or, of a direct message, its id; slackdump either."""
-        tops = [f"{self._base}teams/{team}/"] if team else [self._base]
-        for top in tops:
-            for candidate in (name, id_):
-                if candidate and top + candidate in self._folders:
-                    yield top + candidate
+        top = f"{self._base}teams/{team}/" if team else self._base
+        for candidate in (name, id_):
+            if candidate:
+                yield from spelled.get(_spelling(top + candidate), ())
 
     def _unlisted(self, folder: str) -> Conversation:
         """Messages of a conversation that no list names: nothing of what was said shall be lost for that."""
@@ -260,3 +263,19 @@ class Export:
     def local_entry(self, id_: str) -> int | None:
         """The entry with the bytes of Slack's file of this id."""
         return self._files.get(id_)
+
+
+def _kind(listed: RoomKind, raw: Mapping[str, Any]) -> RoomKind:
+    """What a conversation is: what its list says, or itself, where a program put all of them into one list."""
+    if listed is not RoomKind.PUBLIC:
+        return listed
+    if raw.get("is_im") is True:
+        return RoomKind.DIRECT
+    if raw.get("is_mpim") is True:
+        return RoomKind.GROUP
+    return RoomKind.PRIVATE if raw.get("is_private") is True or raw.get("is_group") is True else listed
+
+
+def _spelling(name: str) -> str:
+    """The name as it is compared: a Mac writes an accent behind its letter, in folders that it zips anew."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

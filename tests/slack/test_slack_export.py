@@ -190,6 +190,39 @@ def test_a_member_of_another_workspace_in_the_list_is_a_stranger(tmp_path: Path)
         assert (source.author("U0PAZ").kind, source.author(ANNA).kind) == ("stranger", "person")
 
 
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"is_im": True}, RoomKind.DIRECT),
+        ({"is_mpim": True, "is_group": True, "is_private": True}, RoomKind.GROUP),
+        ({"is_group": True}, RoomKind.PRIVATE),
+        ({"is_private": True}, RoomKind.PRIVATE),
+        ({"is_im": False, "is_mpim": False, "is_group": False, "is_private": False}, RoomKind.PUBLIC),
+    ],
+)
+def test_a_conversation_in_the_list_of_channels_is_what_it_says_of_itself(
+    tmp_path: Path, told: dict[str, bool], kind: RoomKind
+) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]}, **{"channels.json": [{**CHANNELS[0], **told}]})
+    with opened(path) as source:
+        assert source.room(room_of(source)).kind is kind
+
+
+def test_a_channel_that_became_private_between_two_lists_is_private(tmp_path: Path) -> None:
+    private = {"id": ROOM, "name": "general", "is_private": True, "members": [ANNA]}
+    with opened(zipped(tmp_path / "e.zip", {DAY: [said()], "groups.json": [private]})) as source:
+        room = source.room(room_of(source))
+    assert (room.kind, room.members) == (RoomKind.PRIVATE, (ANNA,))
+
+
+def test_a_folder_that_a_mac_spelled_otherwise_is_its_channels(tmp_path: Path) -> None:
+    channel = {**CHANNELS[0], "name": "b\u00fcro"}
+    path = zipped(tmp_path / "e.zip", {"bu\u0308ro/2026-02-25.json": [said()]}, **{"channels.json": [channel]})
+    with opened(path) as source:
+        assert [one.id for one in source.collections()] == [ROOM]
+    assert texts(path) == ["hello"]
+
+
 def test_messages_that_no_list_names_are_not_lost(tmp_path: Path) -> None:
     path = zipped(
         tmp_path / "e.zip", {DAY: [said()], "old-name/2026-02-24.json": [said()], "D0LOST000/2026-02-24.json": [said()]}
