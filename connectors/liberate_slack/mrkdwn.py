@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -142,6 +143,7 @@ class _Line:
         self._text = text.replace("\0", "\ufffd")
         self._names = names
         self._atoms: dict[int, tuple[int, re.Match[str]]] = {}
+        self._closing: dict[str, list[int]] = {}
         mask = []
         at = 0
         for found in _ATOM.finditer(self._text):
@@ -193,15 +195,25 @@ class _Line:
             return -1
         if here + 1 >= end or mask[here + 1].isspace() or mask[here + 1] == mark:
             return -1
-        at = here + 2
-        while (at := mask.find(mark, at, end)) >= 0:
-            if "\n" in mask[here:at]:
-                return -1
-            behind = mask[at + 1] if at + 1 < len(mask) else ""
-            if not mask[at - 1].isspace() and not behind.isalnum() and behind != mark:
-                return at
-            at += 1
-        return -1
+        ends = self._ends(mark)
+        number = bisect_left(ends, here + 2)
+        at = ends[number] if number < len(ends) else end
+        return -1 if at >= end or mask.find("\n", here, at) >= 0 else at
+
+    def _ends(self, mark: str) -> list[int]:
+        """Where `mark` may end something: looked for once, as a long line of them would else take hours."""
+        if mark not in self._closing:
+            mask = self._mask
+            self._closing[mark] = [
+                at
+                for at, one in enumerate(mask)
+                if one == mark
+                and at
+                and not mask[at - 1].isspace()
+                and not mask[at + 1 : at + 2].isalnum()
+                and mask[at + 1 : at + 2] != mark
+            ]
+        return self._closing[mark]
 
     def _plain(self, begin: int, end: int, styles: frozenset[Style]) -> Iterator[Inline]:
         if begin < end:

@@ -107,6 +107,11 @@ def test_a_line_of_signs_is_one_quote_however_long_it_is() -> None:
     assert parse("&gt;" * 40_000, names()) == (Quote((Paragraph((t(">" * 39_997),)),)),)
 
 
+def test_a_long_line_of_signs_that_begin_nothing_is_read_at_once() -> None:
+    line = "*a ~b _c " * 4_000  # looked at from each sign to the end of the line, it would take minutes
+    assert parse(line, names()) == (Paragraph((t(line),)),)
+
+
 def test_a_topic_is_shown_without_its_markup() -> None:
     assert shown("<https://e.example|us> &amp; <#C0GENERAL>", names()) == "us & #general"
 
