@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from liberate.chat import Message
+from liberate.chat import Block, Bullets, Heading, Inline, Mention, Message, Paragraph, Quote, Table, words
 from liberate_slack.convert import Room, is_said, micros, raw_files, stamp
 from liberate_slack.files import external, file_id
 from liberate_slack.letters import clean
@@ -85,3 +85,28 @@ def same(one: Message, other: Message) -> bool:
     """Whether they are the same message; archives that were merged have one with reactions and one without."""
     bare = [replace(each, reactions=(), broadcast=False) for each in (one, other)]
     return bare[0] == bare[1]
+
+
+def nameless(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks without the names of whom they mention: nobody edits a message by taking another name."""
+    if not any(isinstance(one, Mention) for one in words(blocks)):
+        return tuple(blocks)
+    return tuple(_nameless(block) for block in blocks)
+
+
+def _nameless(block: Block) -> Block:
+    match block:
+        case Paragraph(parts) | Heading(parts):
+            return replace(block, parts=_line(parts))
+        case Quote(inner):
+            return Quote(nameless(inner))
+        case Bullets(entries):
+            return replace(block, entries=tuple(map(nameless, entries)))
+        case Table(rows):
+            return Table(tuple(tuple(_line(cell) for cell in row) for row in rows))
+    return block
+
+
+def _line(parts: Sequence[Inline]) -> tuple[Inline, ...]:
+    named = ("author", "room", "group")
+    return tuple(replace(one, label="") if isinstance(one, Mention) and one.to in named else one for one in parts)

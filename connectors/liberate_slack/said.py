@@ -13,7 +13,7 @@ from liberate.connector import Item, Kind, Listed, Skipped
 from liberate_slack.convert import NotSaid, Room, convert, facts, raw_files
 from liberate_slack.files import Stored, file_id, stored
 from liberate_slack.letters import clean
-from liberate_slack.listing import Found, Listing, same
+from liberate_slack.listing import Found, Listing, nameless, same
 
 TWICE = NotSaid(MERGED, "It is there once more, word for word, and stands once.")
 NO_MESSAGE = NotSaid("no-message", "There is something else where a message should be.")
@@ -31,7 +31,7 @@ class Said:
     raw: dict[str, Any]
     message: Message
     body: bytes
-    version: str  # changes with the body, but for its reactions
+    version: str  # changes with the body, but for its reactions and what people and rooms are called now
 
 
 class Teller:
@@ -124,8 +124,9 @@ class Teller:
             number = seen[one.id] = seen.get(one.id, 0) + 1
             message = one if number == 1 else replace(one, id=f"{one.id}~{number}")
             body = message.dump()
-            bare = replace(message, reactions=()).dump() if message.reactions else body
-            yield Said(raw, message, body, hashlib.sha256(bare).hexdigest()[:16])
+            bare = replace(message, reactions=(), blocks=nameless(message.blocks))
+            digest = hashlib.sha256(body if bare == message else bare.dump())
+            yield Said(raw, message, body, digest.hexdigest()[:16])
 
     def _file_item(self, id_: str, raw: dict[str, Any]) -> Item:
         file = self._measured(stored(raw))

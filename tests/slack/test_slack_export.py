@@ -441,6 +441,30 @@ def test_an_export_with_new_links_has_the_same_versions(tmp_path: Path) -> None:
     assert [(one.id, one.version) for one in made("xoxe-1")] == [(one.id, one.version) for one in made("xoxe-2")]
 
 
+def test_a_person_or_room_that_took_another_name_edits_nothing(tmp_path: Path) -> None:
+    people = [{"type": "user", "user_id": BO}, {"type": "channel", "channel_id": ROOM}]
+    section = {"type": "rich_text_section", "elements": people}
+    bullets = {"type": "rich_text_list", "elements": [section]}
+    quote = {"type": "rich_text_quote", "elements": people}
+    days = {
+        DAY: [
+            said(text=f"*<@{BO}>*, look into <#{ROOM}|general>\n&gt; <@{BO}>"),
+            said("1772000001.000000", blocks=[{"type": "rich_text", "elements": [section, bullets, quote]}]),
+        ]
+    }
+
+    def made(who: str, room: str) -> tuple[list[str], list[str]]:
+        users = [{**one, "profile": {"display_name": who}} if one["id"] == BO else one for one in USERS]
+        lists = {"users.json": users, "channels.json": [{**CHANNELS[0], "name": room}]}
+        folder = {name.replace("general", room): said for name, said in days.items()}
+        path = zipped(tmp_path / "e.zip", folder, **lists)
+        return texts(path), [one.version for one in items(listing(path))]
+
+    (before, versions), (after, again) = made("Bo", "general"), made("Bo Married", "everybody")
+    assert before != after
+    assert again == versions
+
+
 def test_a_file_named_twice_is_listed_once_and_before_both(tmp_path: Path) -> None:
     file = {"id": "F1", "name": "a", "size": 5, "mode": "hosted", "url_private": "https://files.slack.com/a?t=xoxe-1"}
     days = {DAY: [said(files=[file, file]), said("1772000001.000000", files=[file])]}
