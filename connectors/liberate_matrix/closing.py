@@ -58,9 +58,10 @@ class Closing:
             if self._people.ghost(user):
                 continue
             try:
-                if not opened.direct:
+                home = self._people.at_home(opened.cast, author)
+                if home and not opened.direct:
                     self._rooms.join_space(room.workspace, user)
-                if room.kind is not RoomKind.PUBLIC or self._settings.join_public:
+                if room.kind is not RoomKind.PUBLIC or self._settings.join_public or not home:
                     self._rooms.join(opened, user)
                 own.append(user)
             except ItemError as error:  # banned, say: the others come in

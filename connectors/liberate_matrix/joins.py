@@ -45,6 +45,7 @@ class Counting:
         return joins
 
     def _count(self, joins: Joins, room: Room, cast: Cast) -> None:
+        authors = {self._people.user(cast, room.workspace.id, one): one for one in reversed(room.members)}
         users = list(dict.fromkeys(self._people.user(cast, room.workspace.id, one) for one in room.members))
         own = [user for user in users if not self._people.ghost(user)]
         inside = self._joined(self._rooms.alias(room.workspace.id, room.id))
@@ -57,9 +58,10 @@ class Counting:
         else:
             owner = self._creator
             helper = [] if owner == self._client.bot else [self._client.bot]
-            self._enter(joins, room.workspace, [*helper, *own])
+            away = {user for user in own if not self._people.at_home(cast, authors[user])}
+            self._enter(joins, room.workspace, [*helper, *(user for user in own if user not in away)])
             everybody = room.kind is not RoomKind.PUBLIC or self._settings.join_public
-            wanted = [*helper, *(user for user in own if everybody and user != owner)]
+            wanted = [*helper, *(user for user in own if (everybody or user in away) and user != owner)]
         self._add(joins, wanted, inside)
         joins.speaking += len(set(users) - {owner, *wanted} - inside)
 

@@ -37,6 +37,11 @@ class People:
             )
         return own
 
+    @staticmethod
+    def at_home(cast: Cast, author: str) -> bool:
+        """Whether they see the workspace's public rooms: guests and people of others see only the rooms they are in."""
+        return cast.author(author).kind not in ("guest", "stranger")
+
     def ghost(self, user: str) -> bool:
         """Whether that account is one that liberate makes for people who have none."""
         return user.startswith(f"@{self._prefix}_") or user == self._client.bot

@@ -137,7 +137,8 @@ class Saying:
         user = opened.names.user(author)
         self._people.ready(user, opened.cast, author)
         if user not in opened.joined:
-            if opened.room.kind is RoomKind.PUBLIC and not self._people.ghost(user) and author in opened.room.members:
+            member = not self._people.ghost(user) and author in opened.room.members
+            if opened.room.kind is RoomKind.PUBLIC and member and self._people.at_home(opened.cast, author):
                 with suppress(ItemError):  # banned, say: closing the room tells it
                     # They come into the space in any case. From there the room is open to them, without an invitation.
                     self._rooms.join_space(opened.room.workspace, user)

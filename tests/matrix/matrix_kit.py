@@ -53,6 +53,10 @@ class Company:
         }
         self._count = 0
 
+    def know(self, author: Author) -> None:
+        """Let somebody be another than they were."""
+        self._authors[author.id] = author
+
     # Cast
     def author(self, id_: str) -> Author:
         return self._authors.get(id_) or Author(id_, id_, kind="stranger")

@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import pytest
-from liberate_matrix import registration, rooms
+from liberate_matrix import joins, registration, rooms
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.sandbox import SERVER_NAME, Synapse
 from liberate_matrix.settings import MatrixSettings
 from matrix_kit import V3, Company, Reader, Writer, message, synapse_or_skip
 
-from liberate.chat import Room, RoomKind
+from liberate.chat import Author, Room, RoomKind
 from liberate.errors import AccountError, TransientError
 
 Opening = Callable[[], MatrixDestination]
@@ -214,6 +214,32 @@ def test_rooms_of_one_name_get_addresses_of_their_own(opening: Opening, company:
         assert Writer(destination, company, writers[1].room).place == writers[1].place
     aliases = [anna.state(one.place, "m.room.canonical_alias")["alias"] for one in writers]
     assert aliases == [f"#general-{company.tag}:{SERVER_NAME}", f"#general-{company.tag}-2:{SERVER_NAME}"]
+
+
+@pytest.mark.parametrize("kind", ["guest", "stranger"])
+def test_a_guest_comes_into_the_rooms_they_were_in_and_finds_no_other(
+    opening: Opening, company: Company, anna: Reader, ben: Reader, kind: Literal["guest", "stranger"]
+) -> None:
+    company.know(Author("U2", "ben", kind=kind))
+    with opening() as destination:
+        other = Writer(destination, company, company.room(members=("U1",)))
+        other.write(message(0))
+        other.close()
+        rooms = [company.room(one, name=f"both-{one}{company.tag}") for one in (RoomKind.PUBLIC, RoomKind.PRIVATE)]
+        told = joins.Counting(destination._client, destination._people, destination._rooms, destination._settings)
+        forecast = told.count(rooms, company).sure
+        before = destination.spent()["join"]
+        writers = [Writer(destination, company, room) for room in rooms]
+        for writer in writers:
+            writer.write(message(1, author="U2"))
+            writer.write(message(2, author="U1"))
+            writer.close()
+        assert destination.spent()["join"] - before == forecast
+    for writer in writers:
+        assert ben.said(writer.place) == anna.said(writer.place)
+        assert ben.unread(writer.place) == {"notification_count": 0, "highlight_count": 0}
+    with pytest.raises(AssertionError, match="403"):
+        ben.join(other.place)
 
 
 def test_people_join_public_rooms_by_themselves_if_the_settings_say_so(
