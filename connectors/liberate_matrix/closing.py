@@ -53,10 +53,10 @@ class Closing:
         """Join the homeserver's own people; ghosts are in the room only if they speak. Who came in, and who cannot."""
         refused: dict[str, ItemError] = {}
         users = {opened.names.user(one): one for one in reversed(room.members)}
+        users = {user: author for user, author in users.items() if not self._people.ghost(user)}
+        self._rooms.bring(opened, list(users))
         own = []
         for user, author in users.items():
-            if self._people.ghost(user):
-                continue
             try:
                 home = self._people.at_home(opened.cast, author)
                 if home and not opened.direct:

@@ -26,6 +26,8 @@ TALK = frozenset({RoomKind.GROUP, RoomKind.DIRECT})
 
 SPEAKS = "org.liberate.speaks"
 """The member of a membership that began only so that somebody's words have their author."""
+BROUGHT = "org.liberate.members"
+"""Account data of liberate's own account for a private room: whom it brought in as members."""
 _HALF = 30.0
 """Seconds after which a room that was only begun counts as left behind by a homeserver that died over it."""
 _begun: dict[tuple[str, str], float] = {}  # server and address -> when such a room was first met by this process
@@ -105,6 +107,8 @@ class Rooms:
         if space is not None:
             self._put_into(space, id_, owner)
             self.join(opened, self._client.bot)  # so that it is found again when the plan names another creator
+        if found and room.kind is RoomKind.PRIVATE:
+            self._keep_private(opened)
         if room.kind is RoomKind.PUBLIC:
             self._give_alias(owner, id_, room.name, alias)
         return opened
@@ -165,6 +169,33 @@ class Rooms:
         if SPEAKS in (self._client.state(opened.owner, opened.place, "m.room.member", user) or {}):
             self.leave(opened, user)
             self._client.forget_room(user, opened.place)
+
+    def _keep_private(self, opened: Opened) -> None:
+        """Before more is said in it: take out those who are members no more, and close what was a public room."""
+        place, members = opened.place, {opened.names.user(one) for one in opened.room.members}
+        record = self._client.state(opened.owner, place, RECORD) or {}
+        public = record.get("kind") == RoomKind.PUBLIC
+        if public:
+            self._client.set_state(opened.owner, place, "m.room.join_rules", {"join_rule": "invite"})
+        # Of a public room, whoever came in by themselves; of a private one they were let in by somebody.
+        some = set(opened.joined) if public else self._brought(place) & opened.joined
+        for user in sorted(some - members - {opened.owner, self._client.bot}) if members else []:
+            if self._client.is_here(user) and not self._people.ghost(user):
+                self.leave(opened, user)
+                self._client.forget_room(user, place)
+        if public:
+            self._client.set_state(opened.owner, place, RECORD, {**record, "kind": opened.room.kind.value})
+
+    def _brought(self, place: str) -> set[str]:
+        """Those who were brought into a private room as its members. Their own membership may not say so for long:
+        a homeserver writes it anew when somebody takes another name."""
+        noted = self._client.account_data(self._client.bot, BROUGHT, place) or {}
+        return set(noted.get("users", ()))
+
+    def bring(self, opened: Opened, users: list[str]) -> None:
+        """Note whom a private room gets as its members, before they come in."""
+        if opened.room.kind is RoomKind.PRIVATE and set(users) != self._brought(opened.place):
+            self._client.set_account_data(self._client.bot, BROUGHT, {"users": sorted(users)}, opened.place)
 
     def join_space(self, workspace: Workspace, user: str) -> None:
         """Bring the account into the space, where it finds the rooms that it may join."""
@@ -319,8 +350,8 @@ class Rooms:
 
 
 def room_record(room: Room) -> dict[str, Any]:
-    """What a room is called, and what it is about."""
-    return {"name": room_name(room), "topic": room_topic(room)}
+    """What a room is called, what it is about, and for whom it is."""
+    return {"name": room_name(room), "topic": room_topic(room), "kind": room.kind.value}
 
 
 def room_name(room: Room) -> str:

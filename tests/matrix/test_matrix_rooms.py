@@ -242,6 +242,59 @@ def test_a_guest_comes_into_the_rooms_they_were_in_and_finds_no_other(
         ben.join(other.place)
 
 
+@pytest.mark.parametrize("spoke", [False, True])
+def test_whoever_was_taken_out_of_a_private_room_hears_nothing_of_what_is_said_there_later(
+    opening: Opening, company: Company, anna: Reader, ben: Reader, stranger: Reader, spoke: bool
+) -> None:
+    room = company.room(RoomKind.PRIVATE, members=("U1", "U2"))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0, author="U2" if spoke else "U1"))
+        writer.close()
+    ben.ask("PUT", f"{V3}/profile/{quote(ben.id)}/displayname", {"displayname": "Ben the Second"})
+    anna.ask("POST", f"{V3}/rooms/{quote(writer.place)}/invite", {"user_id": stranger.id})
+    stranger.join(writer.place)  # whom people of the room let in stays
+    with opening() as destination:
+        later = Writer(destination, company, replace(room, members=("U1",)))
+        later.write(message(1, author="U3"))
+        with pytest.raises(AssertionError, match="403"):
+            ben.events(writer.place)
+        later.close()
+    with pytest.raises(AssertionError, match="403"):
+        ben.events(writer.place)
+    assert [text for _, text in stranger.said(writer.place)] == ["message 0", "message 1"]
+    with opening() as destination:  # and is a member again
+        Writer(destination, company, room).close()
+    assert ben.said(writer.place) == anna.said(writer.place) == stranger.said(writer.place)
+
+
+def test_a_public_room_that_became_private_is_for_its_members_before_more_is_said_in_it(
+    opening: Opening, company: Company, anna: Reader, ben: Reader
+) -> None:
+    room = company.room(members=("U1",))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0, author="U3"))
+        writer.close()
+        Writer(destination, company, company.room(name=f"other-{company.tag}", members=("U2",))).close()
+    ben.join(writer.place)
+    with opening() as destination:
+        later = Writer(destination, company, replace(room, kind=RoomKind.PRIVATE))
+        later.write(message(1, author="U3"))
+        for _ in range(2):
+            with pytest.raises(AssertionError, match="403"):
+                ben.events(writer.place)
+            with pytest.raises(AssertionError, match="403"):
+                ben.join(writer.place)
+            later.close()
+    assert [text for _, text in anna.said(writer.place)] == ["message 0", "message 1"]
+    anna.ask("POST", f"{V3}/rooms/{quote(writer.place)}/invite", {"user_id": ben.id})
+    ben.join(writer.place)  # what people do there afterwards stays
+    with opening() as destination:
+        Writer(destination, company, replace(room, kind=RoomKind.PRIVATE)).close()
+    assert ben.said(writer.place) == anna.said(writer.place)
+
+
 def test_people_join_public_rooms_by_themselves_if_the_settings_say_so(
     settings: MatrixSettings, company: Company, anna: Reader
 ) -> None:
