@@ -502,3 +502,18 @@ def test_whoever_spoke_in_a_room_and_left_it_reads_nothing_of_it_afterwards(
         destination.open_room(room, company)
         destination.close_room(writer.place, replace(room, members=("U1", "U2")), {})
     assert ben.said(writer.place) == anna.said(writer.place)
+
+
+@pytest.mark.parametrize("kind", [RoomKind.PRIVATE, RoomKind.PUBLIC])
+def test_a_room_of_which_no_members_are_known_stays_with_those_who_spoke_in_it(
+    opening: Opening, company: Company, anna: Reader, ben: Reader, kind: RoomKind
+) -> None:
+    room = company.room(kind, members=(), archived=True)
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        for number, author in enumerate(["U1", "U2"]):
+            writer.write(message(number, author=author))
+        for _ in range(2):
+            writer.close()
+    assert anna.said(writer.place) == ben.said(writer.place)
+    assert [text for _, text in ben.said(writer.place)] == ["message 0", "message 1"]
