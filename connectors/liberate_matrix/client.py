@@ -224,7 +224,11 @@ class Client:
         return str((self.state(user, room, "m.room.member", of) or {}).get("membership", ""))
 
     def joined(self, user: str, room: str) -> set[str]:
-        """Everybody in the room; nobody if none of this homeserver's people is in it."""
+        """Those of this homeserver who are in the room; nobody else's requests could be sent in their name."""
+        return {one for one in self.everybody(user, room) if self.is_here(one)}
+
+    def everybody(self, user: str, room: str) -> set[str]:
+        """All who are in the room; nobody if none of this homeserver's people is in it."""
         # Synapse lets an application service ask as long as anybody of its namespaces is in the room.
         told = self.get(f"{_V3}/rooms/{q(room)}/joined_members", user=user, fine=("M_FORBIDDEN",))
         return set(told.body.get("joined", {}))

@@ -45,7 +45,7 @@ class Removing:
                 self._admin.delete_media(one.id)
 
     def _remove(self, place: Place) -> None:
-        joined = self._client.joined(self._client.bot, place)
+        joined = self._client.everybody(self._client.bot, place)
         if joined:
             reader = self._reader(place, joined)
             self._ours(reader, place)
@@ -60,7 +60,7 @@ class Removing:
 
     def _reader(self, place: str, joined: set[str]) -> str:
         """The owner, if they are in it; else anybody."""
-        anybody = min(joined)
+        anybody = min(filter(self._client.is_here, joined))
         owner = self._client.creator(anybody, place)
         return owner if owner in joined else anybody
 
@@ -126,7 +126,7 @@ class Removing:
         state = self._client.all_state(bot, space)
         if any(one["type"] == "m.space.child" and one["content"].get("via") for one in state):
             return
-        joined = self._client.joined(bot, space)
+        joined = self._client.everybody(bot, space)
         reader = self._reader(space, joined)
         try:
             self._ours(reader, space)

@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 import pytest
 from liberate_matrix import joins, registration, rooms
+from liberate_matrix.client import Answer, Client
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.sandbox import SERVER_NAME, Synapse
 from liberate_matrix.settings import MatrixSettings
 from matrix_kit import V3, Company, Reader, Writer, message, synapse_or_skip
 
-from liberate.chat import Author, Room, RoomKind
+from liberate.chat import Author, Recalled, Room, RoomKind
 from liberate.errors import AccountError, TransientError
 
 Opening = Callable[[], MatrixDestination]
@@ -517,3 +518,28 @@ def test_a_room_of_which_no_members_are_known_stays_with_those_who_spoke_in_it(
             writer.close()
     assert anna.said(writer.place) == ben.said(writer.place)
     assert [text for _, text in ben.said(writer.place)] == ["message 0", "message 1"]
+
+
+@pytest.mark.parametrize("kind", [RoomKind.PUBLIC, RoomKind.DIRECT])
+def test_somebody_of_another_homeserver_who_came_in_is_nobody_that_liberate_speaks_for(
+    opening: Opening, company: Company, anna: Reader, monkeypatch: pytest.MonkeyPatch, kind: RoomKind
+) -> None:
+    get = Client.get
+
+    def with_somebody(client: Client, path: str, **more: Any) -> Answer:
+        answer = get(client, path, **more)
+        if path.endswith("/joined_members"):
+            answer.body["joined"]["@aaron:elsewhere.org"] = {}  # before all others in the alphabet
+        return answer
+
+    monkeypatch.setattr(Client, "get", with_somebody)
+    room = company.room(kind)
+    for number in range(2):
+        with opening() as destination:
+            writer = Writer(destination, company, room)
+            receipt = writer.write(message(number))
+            writer.close()
+        with opening() as destination:
+            ((_, found),) = destination.recall([receipt])
+            assert isinstance(found, Recalled)
+    assert [text for _, text in anna.said(writer.place)] == ["message 0", "message 1"]
