@@ -151,6 +151,8 @@ class Archive:
             self._file.seek(end - _LOCATOR.size)
             magic, _, where, _ = _LOCATOR.unpack(self._exactly(_LOCATOR.size))
             if magic == b"PK\x06\x07":
+                if where > length:
+                    raise broken(self.path)
                 self._file.seek(where)
                 found = _END64.unpack(self._exactly(_END64.size))
                 if found[0] != b"PK\x06\x06":

@@ -109,6 +109,18 @@ def test_large_archives_with_64_bit_sizes_are_read(tmp_path: Path) -> None:
     assert ts_of(listing(path)) == [TS]
 
 
+@pytest.mark.parametrize("where", [10**6, 2**63 - 1, 2**64 - 1])
+def test_a_directory_that_is_said_to_stand_nowhere_is_told_as_damage(tmp_path: Path, where: int) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    data = path.read_bytes()
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, where, 1)
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path.write_bytes(data[: data.rindex(b"PK\x05\x06")] + locator + tail)
+    with pytest.raises(AccountError) as told, opened(path):
+        pass
+    assert told.value.code == "broken-archive"
+
+
 def test_bytes_before_the_archive_are_passed_over(tmp_path: Path) -> None:
     path = zipped(tmp_path / "e.zip", {DAY: [said()]})
     path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
