@@ -39,7 +39,7 @@ MONTHS = (
 )  # fmt: skip
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SCHEMES = frozenset({"http", "https", "mailto", "tel"})
-_SHOWN = frozenset({"png", "jpg", "jpeg", "gif", "webp", "avif", "bmp"})  # no script can stand in these
+_SHOWN = frozenset({"png", "jpg", "jpeg", "jfif", "gif", "webp", "avif", "bmp"})  # no script can stand in these
 _SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"})
 _TAGS = {Style.BOLD: "strong", Style.ITALIC: "em", Style.STRIKE: "s", Style.UNDERLINE: "u", Style.CODE: "code"}
 _CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0), 0xFFFE, 0xFFFF) if code not in (9, 10)}
@@ -307,9 +307,12 @@ def _file(one: File, href: str | None) -> str:
 
 def is_shown(one: File) -> bool:
     """Whether a file is a picture that every browser shows and that can do nothing else."""
-    ending = one.name.rpartition(".")[2].lower()
+    _, dot, ending = one.name.rpartition(".")
     kind = one.media_type.partition(";")[0].strip().lower()
-    return kind in _SHOWN_TYPES or (not kind.startswith(("text/", "application/", "image/")) and ending in _SHOWN)
+    # By its ending a browser knows what to make of the file itself, whatever its sender called its type.
+    if dot and ending.lower() not in _SHOWN:
+        return False
+    return kind in _SHOWN_TYPES or (bool(dot) and not kind.startswith(("text/", "application/", "image/")))
 
 
 def _reactions(reactions: Sequence[Reaction], view: View) -> Iterator[str]:

@@ -273,6 +273,7 @@ def test_reactions_say_who_and_how_many() -> None:
     [
         (File("F1", "a.png", "image/png"), True), (File("F1", "a.JPG"), True), (File("F1", "a", "image/webp"), True),
         (File("F1", "a.svg", "image/svg+xml"), False), (File("F1", "a.png", "text/html"), False),
+        (File("F1", "a.html", "image/png"), False), (File("F1", "a.svg", "image/png"), False),
         (File("F1", "a.html"), False), (File("F1", "a.png", "image/svg+xml"), False), (File("F1", "a.pdf"), False),
     ],
 )  # fmt: skip
