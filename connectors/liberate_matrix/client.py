@@ -48,9 +48,10 @@ class Client:
         self.joins = 0  # that this connection has made
         headers = {"User-Agent": "liberate", "Authorization": f"Bearer {registration.token}"}
         self._wire = Wire(settings.url, headers, settings.timeout, settings.ca_file)
-        told = self.get(f"{_V3}/account/whoami").body.get("user_id", "")
-        self.bot: str = told
-        self.domain: str = told.partition(":")[2]
+        self.bot = str(self.get(f"{_V3}/account/whoami").body.get("user_id", ""))
+        self.domain = self.bot.partition(":")[2]
+        if not self.domain:
+            raise refusals.no_homeserver(self._where)
 
     def close(self) -> None:
         self._wire.close()

@@ -111,9 +111,9 @@ def too_large(limit: int | None = None) -> ItemError:
 def refusal(status: int, code: str, words: str, retry_ms: object, user: str | None, where: str) -> LiberateError:
     """What an answer of 400 or more means. `words` are the server's own, which may quote ids, and are not passed on."""
     told = f"({status}{', ' + code if code else ''})"
+    wait = retry_ms / 1000 if isinstance(retry_ms, int | float) else None
     match code:
         case "M_LIMIT_EXCEEDED":
-            wait = retry_ms / 1000 if isinstance(retry_ms, int | float) else None
             return TransientError(f"{where} asks to slow down {told}.", wait)
         case "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN":
             return AccountError(
@@ -155,7 +155,7 @@ def refusal(status: int, code: str, words: str, retry_ms: object, user: str | No
     if status == 413:
         return too_large()
     if status == 429 or status >= 500:
-        return TransientError(f"{where} has a failure {told}.")
+        return TransientError(f"{where} has a failure {told}.", wait)  # of a proxy's in front of it, too
     if not re.fullmatch(r"[A-Z_.a-z0-9]+", code):
         return no_homeserver(where)
     return ItemError("refused", f"{where} refuses it {told}.")

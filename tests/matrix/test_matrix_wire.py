@@ -209,9 +209,10 @@ def test_a_path_of_the_address_comes_before_that_of_the_request() -> None:
         (Cut(b"SSH-2.0-OpenSSH_9.2\r\n"), TransientError, "broke the connection off"),
         (answer(b"<html>", "502 Bad Gateway"), TransientError, "has a failure"),
         (answer(b"<html>"), AccountError, "does not answer as a Matrix homeserver"),
+        (answer(b"{}"), AccountError, "does not answer as a Matrix homeserver"),
         (answer(b"", "302 Found", "Location: http://127.0.0.1:9/"), AccountError, "does not answer as a Matrix"),
     ],
-    ids=["no answer", "half an answer", "no HTTP", "a proxy's page", "a page", "elsewhere"],
+    ids=["no answer", "half an answer", "no HTTP", "a proxy's page", "a page", "another program's", "elsewhere"],
 )
 def test_what_is_no_answer_is_told_as_what_it_is(
     opening: Callable[..., Client], told: bytes, kind: type[LiberateError], words: str
@@ -219,6 +220,14 @@ def test_what_is_no_answer_is_told_as_what_it_is(
     with Server([told]) as server, pytest.raises(kind, match=words):
         opening(server.url)
     assert len(server.asked) == 1, "it is asked once"
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_a_proxy_that_asks_to_slow_down_is_told_with_its_time(opening: Callable[..., Client], status: str) -> None:
+    told = answer(b"<html>", status, "Retry-After: 7")
+    with Server([told]) as server, pytest.raises(TransientError) as error:
+        opening(server.url)
+    assert error.value.retry_after == 7
 
 
 def test_a_server_that_says_nothing_is_waited_for_as_long_as_the_settings_say(opening: Callable[..., Client]) -> None:
