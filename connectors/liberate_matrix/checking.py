@@ -24,8 +24,8 @@ from liberate.chat import (
     told,
 )
 from liberate.connector import Item, Kind, Place, Receipt, Remark, Slot
-from liberate.errors import AccountError, ItemError, LiberateError, TransientError
-from liberate_matrix import joins
+from liberate.errors import AccountError, ItemError, LiberateError
+from liberate_matrix import joins, refusals
 from liberate_matrix.client import Client
 from liberate_matrix.contents import key_of
 from liberate_matrix.settings import MatrixSettings
@@ -72,9 +72,7 @@ class Checking:
         """Each thing that was seen. What stops a move stops the check, and is told as the last but one."""
         try:
             yield from self._try()
-        except TransientError as error:
-            if error.retry_after is None:
-                raise
+        except refusals.TooFast:
             yield Remark(
                 "rate-limited",
                 "The homeserver asks liberate to slow down: a move would take many times as long.",

@@ -15,6 +15,10 @@ class DeviceGone(TransientError):
     """The device by which an account's requests are told apart was removed; it can be made anew."""
 
 
+class TooFast(TransientError):
+    """The homeserver limits how much liberate may ask of it."""
+
+
 def unreachable(error: BaseException, where: str, proxy: str = "") -> LiberateError:
     """What a failure of the connection itself means. No part of the request is told."""
     text = f"{error!r} {error.__context__!r}"
@@ -114,7 +118,7 @@ def refusal(status: int, code: str, words: str, retry_ms: object, user: str | No
     wait = retry_ms / 1000 if isinstance(retry_ms, int | float) else None
     match code:
         case "M_LIMIT_EXCEEDED":
-            return TransientError(f"{where} asks to slow down {told}.", wait)
+            return TooFast(f"{where} asks to slow down {told}.", wait)
         case "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN":
             return AccountError(
                 "login-refused",

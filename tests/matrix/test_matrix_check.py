@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from liberate_matrix import registration
+from liberate_matrix import refusals, registration
+from liberate_matrix.checking import Checking
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.sandbox import SERVER_NAME, Synapse
 from liberate_matrix.settings import MatrixSettings
 from matrix_kit import Company, synapse_or_skip
 
 from liberate.connector import Checks, Remark
+from liberate.errors import TransientError
 
 
 def look(settings: MatrixSettings) -> list[Remark]:
@@ -90,3 +92,26 @@ def test_a_homeserver_that_slows_liberate_down_is_found_out(elsewhere: Any) -> N
 def test_a_homeserver_that_encrypts_rooms_is_found_out(elsewhere: Any) -> None:
     remarks = elsewhere({"encryption_enabled_by_default_for_room_type": "all"})
     assert [one.code for one in remarks if one.stops] == ["encrypted-rooms"]
+
+
+class _Fails:
+    """A homeserver that answers every room in the same way."""
+
+    def __init__(self, error: TransientError) -> None:
+        self._error = error
+
+    def open_room(self, *_: Any) -> Any:
+        raise self._error
+
+    def place_of(self, *_: Any) -> None:
+        return None
+
+
+def test_only_a_homeserver_that_says_so_is_told_to_slow_liberate_down(settings: MatrixSettings) -> None:
+    def looked(error: TransientError) -> list[str]:
+        fails: Any = _Fails(error)
+        return [one.code for one in Checking(fails, fails, settings).run()]
+
+    assert looked(refusals.TooFast("It does not say for how long.")) == ["rate-limited", "no-room"]
+    with pytest.raises(TransientError, match="being made"):
+        looked(TransientError("A room is only just being made.", 2.0))
