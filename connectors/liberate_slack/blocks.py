@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from liberate.chat import Block, Heading, Inline, Link, Paragraph, Quote, Rule, Style, Table, Text
-from liberate_slack.letters import clean, dicts_of, list_of, members_of, without_token
-from liberate_slack.mrkdwn import parse, parse_inline
+from liberate.chat import Block, Heading, Inline, Link, Paragraph, Quote, Rule, Style, Table, Text, plain_inline
+from liberate_slack.letters import clean, dicts_of, list_of, members_of, unescape, without_token
+from liberate_slack.mrkdwn import parse, parse_inline, parse_plain
 from liberate_slack.names import Names
 from liberate_slack.rich_text import inlines, rich_text, words_of
 
@@ -71,22 +71,8 @@ def text_parts(value: Any, names: Names) -> tuple[Inline, ...]:
         return parse_inline(clean(value), names)
     text = clean(members_of(value).get("text"))
     if members_of(value).get("type") == "plain_text":
-        return tuple(_plain_text(text, names))
+        return parse_plain(text, names)  # escaped as mrkdwn is
     return parse_inline(text, names) if text else ()
-
-
-def _plain_text(text: str, names: Names) -> Iterator[Inline]:
-    """A plain_text is escaped as mrkdwn is and knows emoji, and nothing else."""
-    if text:
-        shield = str.maketrans({"*": "\ue000", "_": "\ue001", "~": "\ue002", "`": "\ue003"})
-        back = str.maketrans({"\ue000": "*", "\ue001": "_", "\ue002": "~", "\ue003": "`"})
-        if ":" not in text:
-            yield from (
-                Text(part.text.translate(back)) if isinstance(part, Text) else part
-                for part in parse_inline(text.translate(shield), names)
-            )
-        else:
-            yield from parse_inline(text, names)
 
 
 def _section(block: dict[str, Any], names: Names) -> Iterator[Block]:
@@ -112,13 +98,13 @@ def _element(element: dict[str, Any], names: Names) -> tuple[Inline, ...]:
     label = text_parts(element.get("text") or element.get("placeholder") or element.get("label"), names)
     url = without_token(clean(element.get("url")))
     if url:
-        return (Link(url, words_of(element.get("text")) or url),)
+        return (Link(url, plain_inline(label) or url),)
     return (Text("["), *label, Text("]")) if label else ()  # a button or a menu, which does nothing outside of Slack
 
 
 def _image(element: dict[str, Any], names: Names) -> tuple[Inline, ...]:
     url = without_token(clean(element.get("image_url")) or clean(members_of(element.get("slack_file")).get("url")))
-    label = words_of(element.get("title")) or clean(element.get("alt_text"))
+    label = unescape(words_of(element.get("title")) or clean(element.get("alt_text")))
     if not url:
         return (Text(label),) if label else ()
     return (Link(url, label or url),)
@@ -126,7 +112,7 @@ def _image(element: dict[str, Any], names: Names) -> tuple[Inline, ...]:
 
 def _video(block: dict[str, Any], names: Names) -> Iterator[Block]:
     url = without_token(clean(block.get("title_url")) or clean(block.get("video_url")))
-    label = words_of(block.get("title")) or clean(block.get("alt_text")) or url
+    label = unescape(words_of(block.get("title")) or clean(block.get("alt_text"))) or url
     yield from _line((Link(url, label),) if url else ((Text(label),) if label else ()))
     yield from _line(text_parts(block.get("description"), names))
 
@@ -217,7 +203,7 @@ def _attachment(one: dict[str, Any], names: Names) -> Iterator[Block]:
     body = _shared(one, names) or convert_blocks(one.get("blocks"), names) or parse(clean(one.get("text")), names)
     yield from body
     for field in dicts_of(one.get("fields")):
-        title, value = clean(field.get("title")), clean(field.get("value"))
+        title, value = unescape(clean(field.get("title"))), clean(field.get("value"))
         if title or value:
             said = True
             heading = (Text(title, _BOLD), Text(": ")) if title and value else (Text(title, _BOLD),) if title else ()
@@ -246,13 +232,14 @@ def _attachment(one: dict[str, Any], names: Names) -> Iterator[Block]:
 
 def _head(one: dict[str, Any], names: Names) -> Iterator[Block]:
     author = clean(one.get("author_name")) or clean(one.get("author_subname")) or clean(one.get("service_name"))
+    author = unescape(author)
     link = without_token(clean(one.get("author_link")))
     if author:
         yield Paragraph((Link(link, author, _BOLD) if link else Text(author, _BOLD),))
     title = clean(one.get("title"))
     link = without_token(clean(one.get("title_link")))
     if title:
-        yield Paragraph((Link(link, words_of({"text": title}), _BOLD),) if link else parse_inline(title, names))
+        yield Paragraph((Link(link, unescape(title), _BOLD),) if link else parse_inline(title, names))
 
 
 def _shared(one: dict[str, Any], names: Names) -> tuple[Block, ...]:

@@ -17,6 +17,7 @@ _ATOM = re.compile(
     r"|`(?P<code>[^`\n]+)`"
     r"|:(?P<emoji>[^\s:`<>*~]+(?:::skin-tone-[2-6])?):"
 )
+_PLAIN_ATOM = re.compile(_ATOM.pattern.replace(r"`(?P<code>[^`\n]+)`", r"(?P<code>(?!))"))
 _CONTROL = re.compile(r"<([^<>\n]+)>")
 _MARKS = {"*": Style.BOLD, "_": Style.ITALIC, "~": Style.STRIKE}
 _MARK = re.compile(r"[*_~\0]")
@@ -41,6 +42,11 @@ def parse(text: str, names: Names) -> tuple[Block, ...]:
 def parse_inline(text: str, names: Names) -> tuple[Inline, ...]:
     """The text as one run, without blocks."""
     return tuple(_Line(text, names).parts())
+
+
+def parse_plain(text: str, names: Names) -> tuple[Inline, ...]:
+    """The text as one run in which emoji are shown and no other markup is."""
+    return tuple(_Line(text, names, marked=False).parts())
 
 
 def _lines(text: str, names: Names) -> Iterator[Block]:
@@ -139,14 +145,14 @@ class _Atom:
 class _Line:
     """A text without blocks. `_mask` has the letters at which markup may begin or end, and NUL for what is whole."""
 
-    def __init__(self, text: str, names: Names) -> None:
+    def __init__(self, text: str, names: Names, *, marked: bool = True) -> None:
         self._text = text.replace("\0", "\ufffd")
         self._names = names
         self._atoms: dict[int, tuple[int, re.Match[str]]] = {}
-        self._closing: dict[str, list[int]] = {}
+        self._closing: dict[str, list[int]] = {} if marked else {mark: [] for mark in _MARKS}
         mask = []
         at = 0
-        for found in _ATOM.finditer(self._text):
+        for found in (_ATOM if marked else _PLAIN_ATOM).finditer(self._text):
             if found["emoji"] is not None and not self._is_emoji(found):
                 continue
             if found.start() < at:
