@@ -121,7 +121,7 @@ def convert(raw: dict[str, Any], room: Room) -> Message | NotSaid:
         kind = "notice"
     if change is None and subtype not in _SAID and edits is None:
         names.unknown[f"subtype {subtype}"] += 1
-    thread = stamp(raw.get("thread_ts"))
+    thread = stamp(raw.get("thread_ts")) if is_reply(raw) else ""
     files = tuple(_files(raw, room))
     blocks = edits if edits is not None else _blocks(raw, names)
     if not says_something(blocks) and not files and change is None:
@@ -132,13 +132,18 @@ def convert(raw: dict[str, Any], room: Room) -> Message | NotSaid:
         when,
         blocks,
         kind,
-        message_id(room.id, thread) if thread and thread != ts else "",
-        subtype in ("thread_broadcast", "reply_broadcast") and bool(thread) and thread != ts,
+        message_id(room.id, thread) if thread else "",
+        subtype in ("thread_broadcast", "reply_broadcast") and bool(thread),
         instant(stamp(members_of(raw.get("edited")).get("ts"))),
         reactions(raw.get("reactions"), names),
         files,
         change,
     )
+
+
+def is_reply(raw: dict[str, Any]) -> bool:
+    """Whether it stands in a thread that another message began."""
+    return stamp(raw.get("thread_ts")) not in ("", stamp(raw.get("ts")))
 
 
 def facts(raw: dict[str, Any], message: Message, room: Room) -> ChatFacts:

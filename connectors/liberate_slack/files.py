@@ -110,4 +110,4 @@ def _name(raw: dict[str, Any]) -> str:
 
 def _size(raw: dict[str, Any]) -> int | None:
     size = raw.get("size")
-    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None
+    return size if isinstance(size, int) and not isinstance(size, bool) and 0 < size < 1 << 53 else None

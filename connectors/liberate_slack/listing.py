@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from liberate.chat import Block, Bullets, Heading, Inline, Mention, Message, Paragraph, Quote, Table, words
-from liberate_slack.convert import Room, is_said, micros, raw_files, stamp
+from liberate_slack.convert import Room, is_reply, is_said, micros, raw_files, stamp
 from liberate_slack.files import external, file_id
 from liberate_slack.letters import clean
 from liberate_slack.names import message_id
@@ -34,11 +34,11 @@ class Listing:
     def __init__(self, room: Room) -> None:
         self.room = room
         self.files: set[str] = set()
-        self._times = array("q")  # of the messages that were listed, oldest first: 8 bytes each
+        self._times = array("q")  # of the messages that may begin a thread, oldest first: 8 bytes each
         self._odd: set[str] = set()  # ids of those whose `ts` is not written as Slack writes it
 
     def said(self, id_: str) -> None:
-        """The message is listed."""
+        """The message is listed, and in no thread: it may begin one."""
         ts = id_.rpartition("/")[2]
         if "~" in ts:
             return
@@ -48,7 +48,7 @@ class Listing:
             self._odd.add(id_)
 
     def has(self, id_: str) -> bool:
-        """Whether the message was listed."""
+        """Whether the message was listed and may begin a thread: programs answer answers, and nothing knows such."""
         ts = id_.rpartition("/")[2]
         if not _USUAL.fullmatch(ts):
             return id_ in self._odd
@@ -61,7 +61,8 @@ class Listing:
         for found in group:
             if not isinstance(found.value, dict) or not is_said(found.value, self.room):
                 continue
-            self.said(message_id(self.room.id, stamp(found.value.get("ts"))))
+            if not is_reply(found.value):
+                self.said(message_id(self.room.id, stamp(found.value.get("ts"))))
             self.files.update(
                 file_id(self.room.id, clean(raw.get("id")))
                 for raw in raw_files(found.value)

@@ -67,7 +67,8 @@ class Teller:
             if isinstance(one, Skipped):
                 yield one
                 continue
-            listing.said(one.message.id)
+            if not one.message.thread:
+                listing.said(one.message.id)
             self._learn(one.raw)
             refs = []
             if one.message.thread and listing.has(one.message.thread):

@@ -295,6 +295,22 @@ def test_a_reply_refers_to_its_first_message_only_if_that_is_there(tmp_path: Pat
     assert threads == ["", f"{ROOM}/{TS}", f"{ROOM}/1771000000.000000", f"{ROOM}/1772000005.000000"]
 
 
+def test_an_answer_to_an_answer_has_no_first_message_that_could_begin_its_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liberate_slack.source._STEP", 2)
+    first, second, third, fourth = (f"177200000{n}.000100" for n in range(4))
+    days = {DAY: [said(first, thread_ts=first), said(second, thread_ts=first, subtype="thread_broadcast"),
+                  said(third, thread_ts=second), said(fourth, thread_ts=first)]}  # fmt: skip
+    path = zipped(tmp_path / "e.zip", days)
+    listed = listing(path)
+    (middle,) = [one for one in listed if isinstance(one, str)][:-1]
+    for some in (items(listed), items(listing(path, since=middle))):
+        refs = {one.id.partition("/")[2]: one.refs for one in some}
+        assert refs[third] == ()
+        assert refs[fourth] == (f"{ROOM}/{first}",)
+
+
 def test_the_same_day_twice_in_an_archive_is_read_once_or_joined(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         path = zipped(tmp_path / "e.zip", [(DAY, [said()]), (DAY, [said()]), (DAY, [said("1772000001.000000")])])
