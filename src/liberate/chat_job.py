@@ -165,6 +165,8 @@ class ChatRun(SliceRun):
 
     def _intended(self, ready: Sequence[tuple[Row, bytes, bytes]]) -> Iterator[tuple[Slot, bytes]]:
         """As Sending's; what stands already in a room that another ledger knew is recorded, and not sent."""
+        for row, body, _ in ready:
+            self._find_root(row, body)
         if not self._room.found:
             yield from super()._intended(ready)
             return
@@ -179,12 +181,32 @@ class ChatRun(SliceRun):
         self._flush()
         yield from super()._intended([one for one in ready if one[0].key not in found])
 
+    def _find_root(self, row: Row, body: bytes) -> None:
+        """What began a thread may have moved in an earlier run, and stand in this listing no more.
+
+        An export of the last month has the answers only. What is itself an answer begins none.
+        """
+        if row.item.kind is not Kind.CHAT or b'"thread":' not in body:
+            return
+        thread = self._message(row, body).thread
+        if not thread or thread in row.item.refs or not self._receipts((thread,)):
+            return
+        (root,) = self._originals((thread,))
+        if all(one.item.kind is Kind.FILE for one in self._originals(root.item.refs)):
+            row.item = replace(row.item, refs=(thread, *row.item.refs))
+
     def _slot(self, row: Row) -> Slot:
         slot = super()._slot(row)
         before = None
         if row.receipt is not None and row.state not in DONE:
             before = Receipt(row.receipt, slot.place, row.receipt_size, version=row.receipt_version)
         return replace(slot, refs=self._receipts(row.item.refs) if row.item.refs else {}, replaces=before)
+
+    def _originals(self, ids: Sequence[str]) -> list[Row]:
+        """The rows of these items of the room, as far as there are any."""
+        claim = self._claim
+        keys = [key_of(str(claim.account), claim.collection.id, id_) for id_ in ids]
+        return list(self._ledger.originals(keys).values()) if keys else []
 
     def _receipts(self, ids: Sequence[str]) -> dict[str, Receipt]:
         """Of these ids, what has arrived."""

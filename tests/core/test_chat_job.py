@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,13 +15,13 @@ import pytest
 from core_kit import Bench
 
 import liberate
-from liberate.chat import MERGED, Emoji, Message, Reaction, Room, RoomKind
+from liberate.chat import MERGED, Emoji, Message, Paragraph, Reaction, Room, RoomKind, Text
 from liberate.connector import CHANGED_THERE, Collection, Item, Kind, Place, Receipt, Skipped, Slot
 from liberate.errors import AccountError, ItemError, TransientError
 from liberate.people import Person
 from liberate.testing.crash import Trial, survives
 from liberate.testing.faults import Lost
-from liberate.testing.memory_chat import ChatShelf, ChatSource
+from liberate.testing.memory_chat import BEGIN, ChatShelf, ChatSource
 from liberate.testing.memory_rooms import PICTURES, ROOMS, RoomsDestination
 from liberate.testing.memory_store import Store
 
@@ -171,6 +172,19 @@ def test_what_was_said_since_comes_behind_what_is_there(bench: Bench) -> None:
     assert text(bench.store) == ["Who bakes?", "I do", "Look", "Thanks"]
     assert account.moved == 5
     assert said(bench.store)[-1]["thread"] == said(bench.store)[1]["thread"]
+
+
+@pytest.mark.parametrize(("thread", "found"), [("m1", True), ("m2", False), ("never", False)])
+def test_an_answer_finds_the_first_message_of_its_thread_though_the_listing_has_that_no_more(
+    bench: Bench, thread: str, found: bool
+) -> None:
+    bench.run()
+    late = Message("m9", "U1", BEGIN + timedelta(days=9), (Paragraph((Text("Late"),)),), thread=thread)
+    shelf_of(bench).put(room_of(bench), "m9", late.dump(), version="1")
+    assert bench.run().moved == 5
+    first = next(one.id for one in bench.store.held("room r1") if b"Who bakes" in one.body)
+    assert said(bench.store)[-1]["thread"] == (first if found else "no root")
+    assert bench.verify().identical == 5
 
 
 def test_an_edit_changes_what_stands_there(bench: Bench) -> None:
