@@ -41,8 +41,13 @@ class Put:
     author: str  # at the source
 
 
-def planned(message: Message, key: str, version: str, files: Mapping[str, Receipt], names: Names) -> list[Planned]:
-    """The events that the message becomes, each saying whose part it is and how many there are."""
+def planned(
+    message: Message, key: str, version: str, files: Mapping[str, Receipt], names: Names, *, begun: bool = False
+) -> list[Planned]:
+    """The events that the message becomes, each saying whose part it is and how many there are.
+
+    `begun`: one with text stands there, and stays the first: threads hang on it, and nothing new comes before others.
+    """
     blocks = told(message, files)
     here = [one for one in message.files if one.id in files]
     reactions = len(puts(message.reactions))
@@ -63,13 +68,13 @@ def planned(message: Message, key: str, version: str, files: Mapping[str, Receip
 
     out: list[Planned] = []
     captioned = False
-    if len(here) == 1 and blocks and msgtype == "m.text":
+    if len(here) == 1 and blocks and msgtype == "m.text" and not begun:
         media = _media(here[0], files[here[0].id])
         if fits(Part(blocks), media):
             out = [Planned("f0", {**media, **words(blocks, names), "m.mentions": {}})]
             captioned = True
     if not out:
-        parts = split(blocks, fits) if blocks or not here else []
+        parts = split(blocks, fits) if blocks or begun or not here else []
         out = [Planned(f"t{number}", content(part)) for number, part in enumerate(parts)]
         out += [Planned(f"f{number}", _media(one, files[one.id])) for number, one in enumerate(here)]
     if message.broadcast and message.thread:

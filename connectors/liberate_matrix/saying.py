@@ -34,7 +34,8 @@ class Saying:
         """Send what is not standing, change what stands in another version, and empty what is no longer part of it."""
         version = version_of(slot.item.version)
         files = {one.id: slot.refs[one.id] for one in message.files if one.id in slot.refs}
-        plan = planned(message, key_of(slot.item), version, files, opened.names)
+        begun = slot.replaces is not None and "t0" in standing.parts
+        plan = planned(message, key_of(slot.item), version, files, opened.names, begun=begun)
         edited = slot.replaces is not None and message.edited is not None
         ts = opened.stamp(message.edited if edited and message.edited else message.time)
         sender = self._speaker(opened, message.author, ts)

@@ -218,6 +218,27 @@ def test_an_edit_of_any_length_shows_the_new_text_and_none_of_the_old(
         assert recalled.sender == company.ghost("U3")
 
 
+@pytest.mark.parametrize("text", ["see", ""])
+def test_a_file_that_is_fetched_later_leaves_its_message_where_it_stands(
+    opening: Opening, company: Company, anna: Reader, text: str
+) -> None:
+    blocks = (Paragraph((Text(text),)),) if text else ()
+    before = message(0, blocks=blocks, files=(File("", "notes.txt", why="The plan leaves files in Slack."),))
+    with opening() as destination:
+        writer = Writer(destination, company, company.room())
+        first = writer.write(before)
+        writer.write(message(1, thread=before.id))
+        writer.file("F1", b"notes", "notes.txt")
+        after = replace(before, files=(File("F1", "notes.txt"),))
+        assert writer.write(after, version="2", replaces=first) == first
+        ((_, found),) = destination.recall([first])
+    assert isinstance(found, Recalled)
+    assert (found.text, found.files) == (text, (writer.receipts["F1"].id,))
+    thread = [one for one in anna.events(writer.place) if one["content"].get("m.relates_to", {}).get("event_id")]
+    assert first.id in {one["content"]["m.relates_to"]["event_id"] for one in thread}
+    assert not [one for one in anna.events(writer.place) if one["type"] == "m.room.redaction"]
+
+
 def test_letters_that_no_json_can_hold_are_replaced(opening: Opening, company: Company, anna: Reader) -> None:
     with opening() as destination:
         writer = Writer(destination, company, company.room())
