@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from urllib3.response import BaseHTTPResponse
 
+from liberate.errors import AccountError, LiberateError
 from liberate_matrix import refusals
 from liberate_matrix.registration import Registration
 from liberate_matrix.settings import MatrixSettings
@@ -46,6 +47,7 @@ class Client:
         self._step = step or (lambda _what: None)
         self._limit: int | None = None
         self.joins = 0  # that this connection has made
+        self.bot = ""
         headers = {"User-Agent": "liberate", "Authorization": f"Bearer {registration.token}"}
         self._wire = Wire(settings.url, headers, settings.timeout, settings.ca_file)
         self.bot = str(self.get(f"{_V3}/account/whoami").body.get("user_id", ""))
@@ -87,10 +89,25 @@ class Client:
             code = str(told.get("errcode", ""))
             if code and code in fine:
                 return Answer(response.status, told, code)
-            raise self._refusal(response, told, user)
+            status, error = response.status, self._refusal(response, told, user)
+        if isinstance(error, AccountError) and error.code == refusals.NOBODY and status >= 400 and self._is_there():
+            raise refusals.blocked(status, self._where)
+        raise error
 
     def get(self, path: str, **more: Any) -> Answer:
         return self.ask("GET", path, **more)
+
+    def _is_there(self) -> bool:
+        """Whether the homeserver answers as it did before."""
+        if not self.bot:
+            return False
+        bot, self.bot = self.bot, ""  # so that this question is not asked about itself
+        try:
+            return bool(self.get(f"{_V3}/account/whoami").body.get("user_id") == bot)
+        except LiberateError:
+            return False
+        finally:
+            self.bot = bot
 
     @contextmanager
     def _sent(

@@ -8,6 +8,7 @@ from urllib3.exceptions import ProxyError
 
 from liberate.errors import AccountError, ItemError, LiberateError, TransientError
 
+NOBODY = "not-a-homeserver"
 _AGAIN = "run the same command again"
 
 
@@ -76,9 +77,18 @@ def _late(text: str) -> bool:
 
 def no_homeserver(where: str) -> AccountError:
     return AccountError(
-        "not-a-homeserver",
+        NOBODY,
         f"{where} does not answer as a Matrix homeserver.",
         "Check the url: it is where clients connect, which /.well-known/matrix/client of the domain may tell.",
+    )
+
+
+def blocked(status: int, where: str) -> ItemError:
+    """What was refused by something else, while the homeserver itself answers."""
+    return ItemError(
+        "blocked",
+        f"Something in front of {where}, such as a firewall, refuses it ({status}); the homeserver never saw it.",
+        "Ask whoever runs it to let liberate through; then `liberate retry`.",
     )
 
 

@@ -19,7 +19,7 @@ from liberate_matrix.media import Sized
 from liberate_matrix.settings import MatrixSettings
 from liberate_matrix.wire import Failure, Wire
 
-from liberate.errors import AccountError, LiberateError, PlanError, TransientError
+from liberate.errors import AccountError, ItemError, LiberateError, PlanError, TransientError
 
 WHO = b'{"user_id":"@liberate:example.org"}'
 
@@ -228,6 +228,22 @@ def test_a_proxy_that_asks_to_slow_down_is_told_with_its_time(opening: Callable[
     with Server([told]) as server, pytest.raises(TransientError) as error:
         opening(server.url)
     assert error.value.retry_after == 7
+
+
+PAGE = answer(b"<html>Request blocked", "403 Forbidden")
+
+
+@pytest.mark.parametrize(
+    ("then", "kind", "code"),
+    [(answer(WHO), ItemError, "blocked"), (PAGE, AccountError, "not-a-homeserver")],
+    ids=["one message", "everything"],
+)
+def test_what_a_firewall_refuses_is_one_message_as_long_as_the_homeserver_answers(
+    opening: Callable[..., Client], then: bytes, kind: type[LiberateError], code: str
+) -> None:
+    with Server([answer(WHO), PAGE, then]) as server, pytest.raises(kind) as told:
+        opening(server.url).send("@a:example.org", "!r", "m.room.message", "t", {"body": "' OR 1=1 --"}, 0)
+    assert getattr(told.value, "code", "") == code
 
 
 def test_a_server_that_says_nothing_is_waited_for_as_long_as_the_settings_say(opening: Callable[..., Client]) -> None:
