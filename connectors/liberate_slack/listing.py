@@ -9,10 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from liberate.chat import Block, Bullets, Heading, Inline, Mention, Message, Paragraph, Quote, Table, words
+from liberate.chat import (
+    Block,
+    Bullets,
+    Heading,
+    Inline,
+    Link,
+    Mention,
+    Message,
+    Paragraph,
+    Quote,
+    Table,
+    Text,
+    words,
+)
 from liberate_slack.convert import Room, is_reply, is_said, micros, raw_files, stamp
 from liberate_slack.files import external, file_id
 from liberate_slack.letters import clean
+from liberate_slack.mrkdwn import is_permalink
 from liberate_slack.names import message_id
 
 _USUAL = re.compile(r"[0-9]{10}\.[0-9]{6}")
@@ -89,8 +103,11 @@ def same(one: Message, other: Message) -> bool:
 
 
 def nameless(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """The blocks without the names of whom they mention: nobody edits a message by taking another name."""
-    if not any(isinstance(one, Mention) for one in words(blocks)):
+    """The blocks without the names of whom they mention: nobody edits a message by taking another name.
+
+    Nor does it matter which rooms are known: a message's address is a mention of it or a link.
+    """
+    if not any(isinstance(one, Mention | Link) for one in words(blocks)):
         return tuple(blocks)
     return tuple(_nameless(block) for block in blocks)
 
@@ -109,5 +126,15 @@ def _nameless(block: Block) -> Block:
 
 
 def _line(parts: Sequence[Inline]) -> tuple[Inline, ...]:
-    named = ("author", "room", "group")
-    return tuple(replace(one, label="") if isinstance(one, Mention) and one.to in named else one for one in parts)
+    return tuple(map(_unnamed, parts))
+
+
+def _unnamed(part: Inline) -> Inline:
+    match part:
+        case Link(url, text) if url == text and is_permalink(url):
+            return Text(url)
+        case Mention("message", label=label) if is_permalink(label):
+            return Text(label)
+        case Mention(to) if to != "everybody":
+            return replace(part, label="")
+    return part

@@ -124,6 +124,11 @@ def permalink(url: str, names: Names) -> Inline | None:
     return names.message(found[1], f"{found[2]}.{found[3]}", url)
 
 
+def is_permalink(url: str) -> bool:
+    """Whether the address is that of a message."""
+    return _PERMALINK.match(url) is not None
+
+
 def _special(command: str, label: str, names: Names) -> Inline:
     word, _, rest = command.partition("^")
     if word in ("here", "channel", "everyone", "group"):

@@ -481,6 +481,17 @@ def test_a_person_or_room_that_took_another_name_edits_nothing(tmp_path: Path) -
     assert again == versions
 
 
+def test_a_link_to_a_message_edits_nothing_when_its_room_is_no_longer_seen(tmp_path: Path) -> None:
+    there = "https://solros.slack.com/archives/C0OTHER00/p1772000000000100"
+    days = {DAY: [said(text=f"*see* <{there}> and <{there}|there>")]}
+    rooms = [*CHANNELS, {"id": "C0OTHER00", "name": "other"}]
+    known = items(listing(zipped(tmp_path / "e.zip", days, **{"channels.json": rooms})))
+    unknown = items(listing(zipped(tmp_path / "e.zip", days)))
+    assert [one.version for one in known] == [one.version for one in unknown]
+    other = {DAY: [said(text=f"*see* <{there}>, and <{there}|there>")]}
+    assert items(listing(zipped(tmp_path / "e.zip", other)))[0].version != known[0].version
+
+
 def test_a_file_named_twice_is_listed_once_and_before_both(tmp_path: Path) -> None:
     file = {"id": "F1", "name": "a", "size": 5, "mode": "hosted", "url_private": "https://files.slack.com/a?t=xoxe-1"}
     days = {DAY: [said(files=[file, file]), said("1772000001.000000", files=[file])]}
