@@ -177,7 +177,7 @@ class Export:
         spelled: dict[str, list[str]] = {}
         for folder in self._folders:
             spelled.setdefault(_spelling(folder), []).append(folder)
-        claimed: set[str] = set()
+        claimed: dict[str, str] = {}  # folder -> whose it is
         made: dict[str, Conversation] = {}
         for team, file, number in self._top(tuple(_ROOMS)):
             for raw in self._json(number):
@@ -185,14 +185,21 @@ class Export:
                 if not id_:
                     continue
                 name = clean(raw.get("name"))
+                kind = _kind(_ROOMS[file], raw)
                 folders = []
                 for folder in self._folders_of(team, id_, name, spelled):
-                    if folder not in claimed:
-                        folders.append(folder)
-                    elif id_ not in made:
-                        self.broken.append(f"Two conversations have the folder {folder}; the first has its messages.")
-                claimed.update(folders)
-                kind = _kind(_ROOMS[file], raw)
+                    whose = claimed.get(folder)
+                    if whose == id_:
+                        continue
+                    if whose is not None:
+                        closer = made[whose].kind is RoomKind.PUBLIC and kind is not RoomKind.PUBLIC
+                        which = "the private one" if closer else "the first"
+                        self.broken.append(f"Two conversations have the folder {folder}; {which} has its messages.")
+                        if not closer:
+                            continue
+                        made[whose].folders.remove(folder)
+                    folders.append(folder)
+                    claimed[folder] = id_
                 if id_ in made:
                     made[id_].folders += folders
                     if made[id_].kind is RoomKind.PUBLIC and kind is not RoomKind.PUBLIC:  # it became one in between

@@ -234,13 +234,21 @@ def test_messages_that_no_list_names_are_not_lost(tmp_path: Path) -> None:
     assert texts(path, "folder:old-name") == ["hello"]
 
 
-def test_two_conversations_of_one_name_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "told_as"), [("groups.json", "the private one"), ("channels.json", "the first")], ids=["private", "public"]
+)
+def test_of_two_conversations_of_one_name_the_private_one_has_the_messages_and_else_the_first(
+    tmp_path: Path, file: str, told_as: str
+) -> None:
     other = {"id": "G0OTHER00", "name": "general", "members": [BO]}
-    path = zipped(tmp_path / "e.zip", {DAY: [said()], "groups.json": [other]})
-    assert ts_of(listing(path, "G0OTHER00")) == []
-    (told,) = skipped(listing(path))
-    assert told.code == "broken-file"
-    assert "general" in told.why
+    lists = {"groups.json": [other]} if file == "groups.json" else {file: [*CHANNELS, other]}
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]}, **lists)
+    whose, not_whose = ("G0OTHER00", ROOM) if file == "groups.json" else (ROOM, "G0OTHER00")
+    assert ts_of(listing(path, whose)) == [TS]
+    assert ts_of(listing(path, not_whose)) == []
+    told = [one for room in (whose, not_whose) for one in skipped(listing(path, room))]
+    assert told
+    assert all(one.code == "broken-file" and told_as in one.why for one in told)
 
 
 def test_resource_forks_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
