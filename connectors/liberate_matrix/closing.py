@@ -58,6 +58,8 @@ class Closing:
         self._rooms.bring(opened, list(users))
         own = []
         for user, author in users.items():
+            if opened.met and user not in opened.joined and self._rooms.went(opened.owner, opened.place, user):
+                continue  # they, or somebody there, decided so
             try:
                 home = self._people.at_home(opened.cast, author)
                 if home and not opened.direct:

@@ -48,7 +48,10 @@ class Counting:
         authors = {self._people.user(cast, room.workspace.id, one): one for one in reversed(room.members)}
         users = list(dict.fromkeys(self._people.user(cast, room.workspace.id, one) for one in room.members))
         own = [user for user in users if not self._people.ghost(user)]
-        inside = self._joined(self._rooms.alias(room.workspace.id, room.id))
+        place, inside = self._joined(self._rooms.alias(room.workspace.id, room.id))
+        if inside:
+            reader = min(inside)
+            own = [user for user in own if user in inside or not self._rooms.went(reader, place, user)]
         if room.kind in TALK:
             owner = self._people.user(cast, room.workspace.id, room.creator) if room.creator in room.members else ""
             owner = owner or (users[0] if users else self._client.bot)
@@ -67,7 +70,7 @@ class Counting:
 
     def _enter(self, joins: Joins, workspace: Workspace, users: list[str]) -> None:
         if workspace.id not in joins.spaces:
-            joins.spaces[workspace.id] = self._joined(self._rooms.alias(workspace.id))
+            joins.spaces[workspace.id] = self._joined(self._rooms.alias(workspace.id))[1]
             there = joins.spaces[workspace.id]
             joins.there += len(there - {self._creator})
             there.add(self._creator)
@@ -85,9 +88,10 @@ class Counting:
     def _creator(self) -> str:
         return self._settings.creator or self._client.bot
 
-    def _joined(self, alias: str) -> set[str]:
+    def _joined(self, alias: str) -> tuple[str, set[str]]:
+        """The room of that address, and who is in it; "" and nobody where there is none."""
         found = self._client.resolve(alias)
-        return set() if found is None else self._client.joined(self._client.bot, found)
+        return ("", set()) if found is None else (found, self._client.joined(self._client.bot, found))
 
 
 def told(joins: Joins, seconds: float | None) -> Iterator[Remark]:

@@ -26,6 +26,8 @@ TALK = frozenset({RoomKind.GROUP, RoomKind.DIRECT})
 
 SPEAKS = "org.liberate.speaks"
 """The member of a membership that began only so that somebody's words have their author."""
+TAKEN_OUT = "org.liberate.taken_out"
+"""The member of a membership that liberate ended, and not the person themselves or somebody there."""
 BROUGHT = "org.liberate.members"
 """Account data of liberate's own account for a private room: whom it brought in as members."""
 _HALF = 30.0
@@ -47,6 +49,7 @@ class Opened:
     names: Names
     joined: set[str]
     direct: bool
+    met: bool = False  # it stood there before
     last: int = 0  # time of what was said last in this run
     tails: dict[str, str] = field(default_factory=dict)  # root of a thread -> its last event
     stand_ins: dict[str, str] | None = None  # id of a thread's first message that never came -> what stands for it
@@ -103,7 +106,9 @@ class Rooms:
         found = self._found(alias, candidates, direct=direct)
         id_, owner = found or self._made(alias, candidates, self._wish(room, space))
         self._check(owner, id_)
-        opened = Opened(Place(id_), room, cast, owner, names, self._client.joined(owner, id_), direct)
+        opened = Opened(
+            Place(id_), room, cast, owner, names, self._client.joined(owner, id_), direct, found is not None
+        )
         if space is not None:
             self._put_into(space, id_, owner)
             self.join(opened, self._client.bot)  # so that it is found again when the plan names another creator
@@ -212,8 +217,13 @@ class Rooms:
     def leave(self, opened: Opened, user: str) -> None:
         """Take the account out of the room."""
         if user in opened.joined:
-            self._client.set_state(user, opened.place, "m.room.member", {"membership": "leave"}, user)
+            self._client.set_state(user, opened.place, "m.room.member", {"membership": "leave", TAKEN_OUT: True}, user)
             opened.joined.discard(user)
+
+    def went(self, reader: str, place: str, user: str) -> bool:
+        """Whether somebody was in the room and left it by themselves, or was sent away by somebody there."""
+        there = self._client.state(reader, place, "m.room.member", user) or {}
+        return there.get("membership") in ("leave", "ban") and TAKEN_OUT not in there
 
     def _join(
         self,

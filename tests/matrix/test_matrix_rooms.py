@@ -269,6 +269,29 @@ def test_whoever_was_taken_out_of_a_private_room_hears_nothing_of_what_is_said_t
     assert ben.said(writer.place) == anna.said(writer.place) == stranger.said(writer.place)
 
 
+@pytest.mark.parametrize("kind", [RoomKind.PRIVATE, RoomKind.PUBLIC, RoomKind.GROUP])
+def test_whoever_left_a_room_by_themselves_or_was_sent_away_is_not_brought_back(
+    opening: Opening, company: Company, anna: Reader, ben: Reader, kind: RoomKind
+) -> None:
+    room = company.room(kind, members=("U1", "U2"))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0))
+        writer.close()
+    who, how, whom = (anna, "kick", {"user_id": ben.id}) if kind is RoomKind.GROUP else (ben, "leave", {})
+    who.ask("POST", f"{V3}/rooms/{quote(writer.place)}/{how}", whom)
+    with opening() as destination:
+        told = joins.Counting(destination._client, destination._people, destination._rooms, destination._settings)
+        assert told.count([room], company).sure == 0
+        later = Writer(destination, company, room)
+        later.write(message(1))
+        later.close()
+        assert destination.spent()["join"] == 0
+    joined = anna.ask("GET", f"{V3}/rooms/{quote(writer.place)}/joined_members")["joined"]
+    assert ben.id not in joined
+    assert [text for _, text in anna.said(writer.place)] == ["message 0", "message 1"]
+
+
 def test_a_public_room_that_became_private_is_for_its_members_before_more_is_said_in_it(
     opening: Opening, company: Company, anna: Reader, ben: Reader
 ) -> None:
