@@ -124,14 +124,16 @@ class Client:
         self._credential = credential
         self._timeout = settings.timeout
         options: dict[str, Any] = {"webdav_hostname": settings.url, "disable_check": True}
-        if credential.password is not None:
-            options |= {"webdav_login": credential.user, "webdav_password": credential.password}
         if settings.ca_file is not None and not settings.ca_file.is_file():
             raise PlanError(f"The file of authorities {settings.ca_file} is not there.")
         dav = WebDavClient(options)
         dav.requests.update({verb: verb for verb in _VERBS})
         dav.verify = str(settings.ca_file) if settings.ca_file else os.environ.get("REQUESTS_CA_BUNDLE") or True
         session = dav.session
+        if (
+            credential.password is not None
+        ):  # as bytes: requests would send text as Latin-1, and a Nextcloud reads UTF-8
+            session.auth = (credential.user.encode(), credential.password.encode())
         session.trust_env = False  # else a .netrc would put its own password into requests of AppAPI
         if not loopback(parts.hostname or ""):
             session.proxies = get_environ_proxies(settings.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -321,6 +322,16 @@ def test_a_login_password_is_exchanged_at_once_and_what_was_made_is_deleted(
     assert asked[0] == ("GET", "getapppassword")
     assert asked[-1] == ("DELETE", "apppassword")
     assert [seen.status for seen in standin.requests][-1] == 200
+
+
+@pytest.mark.parametrize("password", ["Straße ü", "hasło € 🔑"])
+def test_a_password_may_have_any_characters(tmp_path: Path, password: str) -> None:
+    with (
+        NextcloudStandin(tmp_path / "another", {"anna": password}) as server,
+        opened(NextcloudSettings(url=server.url), password) as destination,
+    ):
+        receipt = destination.write(file(destination.prepare(ROOT), "a.txt", b"one"), Bytes(b"one"))
+        assert b"".join(destination.read(receipt)) == b"one"
 
 
 def test_an_app_acts_for_everybody_without_their_passwords(standin: NextcloudStandin, owner: Somebody) -> None:
