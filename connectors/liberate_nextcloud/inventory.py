@@ -51,7 +51,7 @@ def _ranges(tree: Tree, client: Client, root: Place) -> Iterator[list[Held]]:
     since = 0
     while True:
         page = _page(tree, client, root, multistatus.not_before(since), "d:getlastmodified")
-        if len(page) < _PAGE:
+        if not _full(page, _PAGE):
             yield _own(page)
             return
         last = max(_second(entry) for _, entry in page)
@@ -68,7 +68,7 @@ def _within(tree: Tree, client: Client, root: Place, second: int) -> Iterator[li
     least = 0
     while True:
         page = _page(tree, client, root, multistatus.at_second(second, least), "oc:size")
-        if len(page) < _PAGE:
+        if not _full(page, _PAGE):
             yield _own(page)
             return
         largest = max(entry.total for _, entry in page)
@@ -79,7 +79,7 @@ def _within(tree: Tree, client: Client, root: Place, second: int) -> Iterator[li
         # As many of one second and one size: nothing tells them apart, so they come at once.
         where = multistatus.at_second(second, least, least)
         page = list(_search(tree, client, root, where, _ALIKE))
-        if len(page) >= _ALIKE:
+        if _full(page, _ALIKE):
             raise _Unable
         yield _own(page)
         least += 1
@@ -87,6 +87,11 @@ def _within(tree: Tree, client: Client, root: Place, second: int) -> Iterator[li
 
 def _page(tree: Tree, client: Client, root: Place, where: str, by: str) -> list[tuple[str, Entry]]:
     return list(_search(tree, client, root, where, _PAGE, by))
+
+
+def _full(page: Sequence[tuple[str, Entry]], limit: int) -> bool:
+    """Whether there may be more: a server counts the folder itself too, and leaves it out only then."""
+    return len(page) >= limit - 1
 
 
 def _own(page: Sequence[tuple[str, Entry]]) -> list[Held]:

@@ -59,6 +59,17 @@ def test_everything_is_told_once_whatever_falls_together(
     assert told(cloud, password, "dir") == Counter(f"dir/same {n}" for n in range(12))
 
 
+@pytest.mark.parametrize("page", [3, 4, 7])
+def test_files_of_the_future_are_told_though_the_folder_itself_is_counted_before_them(
+    cloud: NextcloudStandin, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    password = cloud.app_password("anna")
+    for number in range(20):
+        put(cloud, password, f"camera {number}", b"%d" % number, 4_000_000_000 + number // 2)
+    monkeypatch.setattr(inventory, "_PAGE", page)
+    assert told(cloud, password) == Counter(f"camera {n}" for n in range(20))
+
+
 def test_what_others_share_with_an_account_is_not_its_own(cloud: NextcloudStandin) -> None:
     password = cloud.app_password("bo")
     folder = f"{cloud.url}/remote.php/dav/files/bo/Shared"

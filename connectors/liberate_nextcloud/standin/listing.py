@@ -145,14 +145,14 @@ class Listings:
         with self._cloud.store.lock:
             parts, node = self._scope(user, scope)
             views = self._views(user, parts, node, 1 if deep == "1" else 1 << 30)
-            next(views)  # the scope itself is not searched
             hits = [(href, view) for href, view in views if fits(view)]
         hits.sort(key=lambda one: one[1].node.id)  # a database gives them in an order of its own
         for key, descending in reversed(keys):
             hits.sort(key=lambda one: key(one[1]), reverse=descending)
         start = _whole(limit.findtext(_PAGERS + "firstresult"), 0) if limit is not None else 0
         count = _whole(limit.findtext(DAV + "nresults"), len(hits)) if limit is not None else len(hits)
-        hits = hits[start : start + (count or len(hits))]
+        # The scope itself is among those that are counted, and then left out (lib/private/Files/Node/Folder, search).
+        hits = [one for one in hits[start : start + (count or len(hits))] if one[1].node is not node]
         found_ones = multistatus((response(Entry(href, view.tell), props) for href, view in hits), features=False)
         found_ones.headers[0] = _XML
         return found_ones
