@@ -358,7 +358,7 @@ class DriveSource:
         stays: list[bytes] = []
         for key, text in changed.items():
             file = json.loads(text) if text is not None else {}
-            if text is None or file.get("trashed") or file.get("driveId", "") != here:
+            if text is None or file.get("driveId", "") != here:
                 if key != root:
                     yield Gone(key)
             else:

@@ -86,6 +86,20 @@ def test_a_rename_is_a_move_and_an_edit_a_replacement(standin: GoogleStandin, mo
     assert not move.run().changed
 
 
+def test_what_goes_into_the_trash_between_two_runs_comes_along_where_the_route_wants_the_trash(
+    standin: GoogleStandin, move: Move
+) -> None:
+    store = standin.drive
+    move.policy = type(move.policy)(trashed="copy", deleted="trash")
+    old, gone = store.add_file(ANNA, "old", b"old"), store.add_file(ANNA, "gone", b"gone")
+    move.run()
+    store.trash(old)
+    store.trash(store.add_file(ANNA, "new", b"new"))
+    store.delete(gone)
+    move.run()
+    assert move.tree("anna").files() == {"old": b"old", "new": b"new"}
+
+
 def test_changes_that_google_has_forgotten_are_found_by_listing_everything(standin: GoogleStandin, move: Move) -> None:
     store = standin.drive
     keep, gone = store.add_file(ANNA, "keep", b"keep"), store.add_file(ANNA, "gone", b"gone")
