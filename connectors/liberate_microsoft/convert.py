@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -204,6 +204,21 @@ def grants(permissions: Sequence[Json], domain: str, owner: str) -> frozenset[Gr
         if found is not None:
             out.add(found)
     return frozenset(grant for grant in out if grant.to != "user" or grant.name != owner.lower())
+
+
+def one_each(found: Iterable[Grant], now: datetime) -> frozenset[Grant]:
+    """What allows most of what somebody has in several ways, as long as it has not ended. Links stay apart."""
+    best: dict[tuple[str, str], Grant] = {}
+    for grant in found:
+        key = (grant.to, grant.name)
+        if key not in best or _worth(grant, now) > _worth(best[key], now):
+            best[key] = grant
+    return frozenset(best.values()).union(grant for grant in found if grant.to == "link")
+
+
+def _worth(grant: Grant, now: datetime) -> tuple[bool, int, bool, datetime]:
+    ends = grant.expires
+    return ends is None or ends > now, _STRENGTH.index(grant.role), ends is None, ends or now
 
 
 def _role(permission: Json) -> Role | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from liberate.errors import AccountError
@@ -95,7 +96,8 @@ class Sharing:
             permissions += answer.get("value") or ()
             path = str(answer.get("@odata.nextLink") or "")
         found = convert.grants(permissions, self._drive.domain, self._drive.owner)
-        return frozenset(grant for one in found if (grant := self._named(one)) is not None)
+        named = [grant for one in found if (grant := self._named(one)) is not None]
+        return convert.one_each(named, datetime.now(UTC))
 
     def _named(self, grant: Grant) -> Grant | None:
         """The grant with an address for a name; None where nobody says whose id it is, or it is the owner's."""

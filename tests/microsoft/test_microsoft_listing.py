@@ -270,6 +270,24 @@ def test_what_inherits_from_above_and_is_told_so_is_not_closed(
     assert found[minutes.id].grants == (Grant("domain", "solros.example", Role.READER),)
 
 
+def test_whoever_may_do_something_in_several_ways_gets_the_strongest_that_has_not_ended(
+    settings: MicrosoftSettings, standin: GraphStandin, drive: Drive
+) -> None:
+    standin.add_person(BJORN, "Björn")
+    board, over = drive.add_folder("Board"), drive.add_file("over.txt", b"1")
+    inner = drive.add_file("inner.txt", b"2", board)
+    drive.share(board, to_link("users", "view", ((BJORN, "Björn"),)), to_person(BJORN, "Björn", "write"))
+    drive.share(inner, to_link("users", "view", ((BJORN, "Björn"),)))
+    drive.share(over, {**to_person(BJORN, "Björn", "write"), "expirationDateTime": "2020-01-02T00:00:00Z"})
+    drive.share(over, to_person(BJORN, "Björn"), to_link("anonymous"), to_link("anonymous", "edit"))
+    with opened(settings) as source:
+        found = {item.id: facts(item).grants for item in items(listing(source))}
+    assert found[board.id] == (Grant("user", BJORN, Role.WRITER),)
+    assert found[inner.id] == ()
+    links = {Grant("link", "", Role.READER), Grant("link", "", Role.WRITER)}
+    assert set(found[over.id]) == {Grant("user", BJORN, Role.READER), *links}
+
+
 def test_permissions_are_asked_for_shared_items_only_and_not_at_all_if_the_plan_says_so(
     settings: MicrosoftSettings, standin: GraphStandin, drive: Drive
 ) -> None:
