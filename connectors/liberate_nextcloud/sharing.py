@@ -110,6 +110,12 @@ class Sharing:
         if reply.status == 429:
             wait = refusals.retry_after(reply.headers) or SHARE_RATE[1]
             return TransientError(f"{self._tree.whose}: only 20 shares are taken in ten minutes.", wait)
+        if reply.status in (400, 403, 404) and "expir" in message.lower():  # 404 too: see Share20\Manager
+            return ItemError(
+                "end-refused",
+                "The Nextcloud does not let a share end when this one would: its settings limit how long shares last.",
+                "Change the longest time in its sharing settings, then run: liberate retry",
+            )
         if reply.status == 404:
             if "file" in message.lower() or "path" in message.lower():
                 return refusals.gone()

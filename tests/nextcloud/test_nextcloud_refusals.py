@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,22 @@ def test_a_share_with_nobody_is_refused(destination: NextcloudDestination) -> No
     with pytest.raises(ItemError) as told:
         destination.share(receipt, Share("user", "nobody", Grant("user", "n@x", Role.READER)))
     assert told.value.code == "no-such-user"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(404, "Cannot set expiration date more than 7 days in the future"), (403, "Expiration date is enforced")],
+)
+def test_a_share_that_would_last_too_long_is_not_put_down_to_an_unknown_user(
+    destination: NextcloudDestination, standin: NextcloudStandin, status: int, message: str
+) -> None:
+    place = destination.prepare(ROOT)
+    receipt = destination.make_folder(folder(place, "Plans"))
+    body = json.dumps({"ocs": {"meta": {"statuscode": status, "message": message}, "data": []}}).encode()
+    standin.faults.add(Fault(status=status, method="POST", path="shares", body=body, content_type="application/json"))
+    with pytest.raises(ItemError) as told:
+        destination.share(receipt, Share("user", "bo", Grant("user", "bo@x", Role.READER)))
+    assert told.value.code == "end-refused"
 
 
 # Logins ------------------------------------------------------------------------------------------
