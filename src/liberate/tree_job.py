@@ -30,6 +30,12 @@ from liberate.tree_history import HistorySending
 from liberate.tree_sending import NAMES_TRIED, facts_of
 from liberate.turn import Desk, Ends
 
+FOLDER_REFUSED = ItemError(
+    "folder-refused",
+    "The folder that it stands in could not be made.",
+    "Do what is said of the folder, then run: liberate retry",
+)
+
 
 class TreeRun(HistorySending, SliceRun):
     """One worker's turn at a tree of files."""
@@ -199,7 +205,14 @@ class TreeRun(HistorySending, SliceRun):
         reason = self._left_out(item)
         if reason is not None:
             return Row(key, item, "", State.SKIPPED, None, refusal=reason)
+        if self._without_folder(item):
+            return Row(key, item, "", State.REFUSED, None, refusal=FOLDER_REFUSED)
         return Row(key, item, "", State.LISTED, self._parent(facts_of(item).parent))
+
+    def _without_folder(self, item: Item) -> bool:
+        """Whether the item stands in a folder that was to be made and could not be."""
+        above = self._tree.get(facts_of(item).parent)
+        return above is not None and above.number not in self._numbers
 
     def _left_out(self, item: Item) -> ItemError | None:
         """Why the plan leaves an item behind; None: it goes."""
@@ -236,6 +249,8 @@ class TreeRun(HistorySending, SliceRun):
             self._ledger.listed(self._claim, fresh, changed=starred, again=again)
             self._close_first([*fresh, *again])
             self._make([row for row in (*fresh, *again) if row.state is State.LISTED])
+            if waiting := [row for row in (*fresh, *again) if row.state is State.REFUSED]:
+                self._plant(self._ledger.folders(self._claim, waiting))
         return True
 
     def _close_first(self, rows: Sequence[Row]) -> None:
@@ -265,12 +280,12 @@ class TreeRun(HistorySending, SliceRun):
                 break
             self.relisted = True
             unplaced = [row for row in rows if row.place_id is None]  # tried again after a refusal
-            for row in unplaced:
-                row.place_id = self._parent(facts_of(row.item).parent)
-            if unplaced:
-                self._name(unplaced)
-                self._ledger.listed(self._claim, (), again=unplaced)
-            self._send(rows)
+            if not self._make_new([(row.key, row.item, row) for row in unplaced if facts_of(row.item).folder]):
+                return
+            _, files = self._rows([(row.key, row.item, row) for row in unplaced if not facts_of(row.item).folder])
+            if files:
+                self._ledger.listed(self._claim, (), again=files)
+            self._send([*(row for row in rows if row.place_id is not None), *files])
         self._prove_rest()
 
     # Facts that changed --------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import pytest
 from core_kit import Bench, drive, tree
 
 import liberate
-from liberate.connector import Cursor, Item, Kind, Listed
+from liberate.connector import Cursor, Item, Kind, Listed, Receipt, Slot
 from liberate.errors import ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy, Grant, Note, Role
 from liberate.people import Person
@@ -374,6 +375,42 @@ def test_a_source_that_gives_other_bytes_than_its_digest_is_refused_and_the_rest
     account = bench.run()
     assert tree(bench).files() == {"right": b"right"}
     assert [refusal.code for refusal in account.refusals] == ["damaged-at-source"]
+
+
+def test_what_stands_in_a_folder_that_cannot_be_made_waits_for_it_and_goes_nowhere_else(bench: Bench) -> None:
+    there = fill(bench)
+    bench.shelf.folder(there, "F3", "May", "F2")
+    bench.shelf.file(there, "e", "notes", b"deep", "F3")
+    whole = {
+        "Board/budget.ods": b"money",
+        "Board/Minutes/may.odt": b"we met",
+        "Board/Minutes/May/notes": b"deep",
+        "empty.txt": b"",
+        "Board/film.mp4": b"0123456789" * 9_000,
+    }
+
+    class Picky(TreeDestination):
+        def make_folder(self, slot: Slot) -> Receipt:
+            if slot.name == "Minutes":
+                raise ItemError("illegal-name", "This name is not taken.")
+            return super().make_folder(slot)
+
+    bench.destination = Picky
+    account = bench.run()
+    outside = {path: body for path, body in whole.items() if "Minutes" not in path}
+    assert tree(bench).files() == outside
+    assert Counter(refusal.code for refusal in account.refusals) == {"illegal-name": 1, "folder-refused": 3}
+    bench.shelf.file(there, "new", "june", b"new", "F3")
+    liberate.retry(bench.plan())
+    account = bench.run()
+    assert tree(bench).files() == outside
+    assert Counter(refusal.code for refusal in account.refusals) == {"illegal-name": 1, "folder-refused": 4}
+    bench.destination = TreeDestination
+    liberate.retry(bench.plan())
+    account = bench.run()
+    assert tree(bench).files() == {**whole, "Board/Minutes/May/june": b"new"}
+    assert account.refused_items == 0
+    assert account.moved == 9
 
 
 def test_a_file_that_changes_between_listing_and_reading_goes_as_it_is_now(bench: Bench) -> None:
