@@ -20,6 +20,7 @@ SHARE_RATE = (20, 600.0)
 """New shares that a server takes of one user, and in how many seconds."""
 _JSON = {"Accept": "application/json"}
 _TYPES = {"user": 0, "group": 1, "link": 3, "outsider": 4}
+_NEVER = 9999  # the year in which ends no calendar has a day behind
 _READ, _UPDATE, _CREATE, _DELETE, _SHARE = 1, 2, 4, 8, 16
 
 
@@ -36,7 +37,7 @@ def permissions(share: Share, *, folder: bool) -> int:
 
 def expiry(expires: datetime | None) -> str:
     """The day, at whose beginning the server ends the share: the first one not before `expires`. "": never."""
-    if expires is None:
+    if expires is None or expires.year >= _NEVER:
         return ""
     expires = expires.astimezone(UTC)
     midnight = expires.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,23 @@ def test_a_share_with_nobody_is_refused(destination: NextcloudDestination) -> No
     with pytest.raises(ItemError) as told:
         destination.share(receipt, Share("user", "nobody", Grant("user", "n@x", Role.READER)))
     assert told.value.code == "no-such-user"
+
+
+def test_a_share_that_ends_with_the_calendar_never_ends(
+    destination: NextcloudDestination, standin: NextcloudStandin
+) -> None:
+    place = destination.prepare(ROOT)
+    receipt = destination.make_folder(folder(place, "Plans"))
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    made = destination.share(receipt, Share("user", "bo", Grant("user", "bo@x", Role.READER, last)))
+    answer = requests.get(
+        f"{standin.url}/ocs/v2.php/apps/files_sharing/api/v1/shares/{made}",
+        headers={"OCS-APIRequest": "true", "Accept": "application/json"},
+        auth=("anna", USERS["anna"]),
+        timeout=10,
+    )
+    (told,) = answer.json()["ocs"]["data"]
+    assert (told["share_with"], told["expiration"]) == ("bo", None)
 
 
 @pytest.mark.parametrize(
