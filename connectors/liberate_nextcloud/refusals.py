@@ -118,10 +118,16 @@ def said(reply: Reply) -> str:
 
 
 def refusal(reply: Reply, whose: str, *, gone_is: ItemError | None = None) -> LiberateError:
-    """What an answer of 400 or more to a request about one item means. `whose` is said to people."""
+    """What an answer other than the one hoped for to a request about one item means. `whose` is said to people."""
     reason = said(reply)
     tail = f" ({reply.status}{', ' + reason if reason else ''})"
     match reply.status:
+        case 400 if reason == "InvalidPath" and b"ath length" in reply.content:
+            return ItemError(
+                "path-too-long",
+                f"Its path is longer than the 4,000 bytes that a Nextcloud takes{tail}.",
+                "Move it further up at the source, or shorten the names of the folders above it.",
+            )
         case 400 if reason in ("InvalidPath", "InvalidCharacterInPath", "FileNameTooLong", "ReservedWord"):
             return ItemError(
                 "illegal-name", f"The Nextcloud does not take this name{tail}.", "Rename it at the source."
@@ -162,6 +168,8 @@ def refusal(reply: Reply, whose: str, *, gone_is: ItemError | None = None) -> Li
             return full(whose)
         case 500 if b"insufficient" in reply.content.lower() or b"no space" in reply.content.lower():
             return full(whose)
+        case status if status < 400:  # a page of a proxy's: for maintenance, or to sign in
+            return unreadable(whose)
         case _ if reply.status >= 500:
             return TransientError(f"{whose}: the server has a failure{tail}.", retry_after(reply.headers))
     return ItemError("refused", f"The Nextcloud answers what it should not{tail}.")

@@ -17,7 +17,7 @@ from liberate_nextcloud.standin.faults import Fault, database_locked
 from nextcloud_kit import APP_SECRET, CHUNK, ROOT, USERS, Bytes, Somebody, file, folder, nobody, opened
 from pydantic import SecretStr
 
-from liberate.connector import CHANGED_THERE, NAME_TAKEN, Receipt, Share
+from liberate.connector import CHANGED_THERE, NAME_TAKEN, Place, Receipt, Share
 from liberate.errors import AccountError, IntegrityError, ItemError, LiberateError, TransientError
 from liberate.files import Grant, Role
 
@@ -303,6 +303,29 @@ def test_a_share_that_ends_with_the_calendar_never_ends(
     )
     (told,) = answer.json()["ocs"]["data"]
     assert (told["share_with"], told["expiration"]) == ("bo", None)
+
+
+def test_a_page_of_a_proxys_in_the_place_of_an_answer_is_waited_out(
+    destination: NextcloudDestination, standin: NextcloudStandin, owner: Somebody
+) -> None:
+    place = destination.prepare(ROOT)
+    for method in ("PUT", "MKCOL", "PROPFIND"):
+        standin.faults.add(Fault(status=200, method=method, body=b"<html>We are back soon.</html>"))
+    with pytest.raises(TransientError):
+        destination.write(file(place, "a.txt", b"one"), Bytes(b"one"))
+    with pytest.raises(TransientError):
+        destination.make_folder(folder(place, "Plans"))
+    with pytest.raises(TransientError):
+        list(destination.held(place))
+    destination.write(file(place, "a.txt", b"one"), Bytes(b"one"))
+    assert owner.tree() == {"Work": None, "Work/a.txt": b"one"}
+
+
+def test_a_path_that_is_too_long_is_told_as_such(destination: NextcloudDestination) -> None:
+    deep = Place("/".join(["d" * 240] * 17))
+    with pytest.raises(ItemError) as told:
+        destination.make_folder(folder(deep, "x"))
+    assert told.value.code == "path-too-long"
 
 
 @pytest.mark.parametrize(
