@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from liberate.connector import Account
 from liberate.errors import AccountError
 from liberate_nextcloud import multistatus, paths, refusals
@@ -59,12 +62,17 @@ def seen(client: Client, user: str, team: str) -> bool:
 
 
 def make(admin: Client, user: str, team: str, host: str) -> None:
-    """Make what is missing: the Team folder, a group of its name that may write it, the user in that group."""
+    """Make what is missing: the Team folder, a group of its name that may write it, the user in that group.
+
+    A group of that name which is there already, and which the Team folder does not name, is somebody else's: its
+    members were not asked into the Team folder, nor the user into what is shared with them.
+    """
     reply = admin.send("GET", f"{_FOLDERS}?format=json", headers=_JSON)
     _must(reply, team, user, host)
     folders = reply.ocs()
     known = folders.values() if isinstance(folders, dict) else folders if isinstance(folders, list) else ()
-    number = next((one.get("id") for one in known if one.get("mount_point") == team), None)
+    there: Mapping[str, Any] = next((one for one in known if one.get("mount_point") == team), {})
+    number, groups = there.get("id"), there.get("groups")
     if number is None:
         reply = admin.send("POST", f"{_FOLDERS}?format=json", {"mountpoint": team}, _JSON)
         _must(reply, team, user, host)
@@ -72,12 +80,22 @@ def make(admin: Client, user: str, team: str, host: str) -> None:
         number = made.get("id") if isinstance(made, dict) else None
     if number is None:
         raise missing(team, user, host)
-    reply = admin.send("POST", _GROUPS, {"groupid": team}, _JSON)
-    if reply.status >= 500:
-        raise refusals.refusal(reply, host)  # 400: it is there
-    _must(admin.send("POST", f"{_FOLDERS}/{number}/groups?format=json", {"group": team}, _JSON), team, user, host)
+    group = team if isinstance(groups, dict) and team in groups else _new_group(admin, team, user, host)
+    _must(admin.send("POST", f"{_FOLDERS}/{number}/groups?format=json", {"group": group}, _JSON), team, user, host)
     whom = paths.quoted(user).replace("/", "%2F")
-    _must(admin.send("POST", f"{_USERS}/{whom}/groups", {"groupid": team}, _JSON), team, user, host)
+    _must(admin.send("POST", f"{_USERS}/{whom}/groups", {"groupid": group}, _JSON), team, user, host)
+
+
+def _new_group(admin: Client, team: str, user: str, host: str) -> str:
+    """The name of a group that was not there."""
+    for name in (team, *(f"{team} ({number})" for number in range(2, 10))):
+        reply = admin.send("POST", _GROUPS, {"groupid": name}, _JSON)
+        if reply.status == 200:
+            return name
+        if reply.status != 400:  # which says that it is there
+            break
+    _must(reply, team, user, host)
+    raise missing(team, user, host)
 
 
 def _must(reply: Reply, team: str, user: str, host: str) -> None:

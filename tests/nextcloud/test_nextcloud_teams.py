@@ -7,7 +7,7 @@ from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.gate import Gate
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.standin import NextcloudStandin
-from nextcloud_kit import APP_SECRET, ROOT, Bytes, file
+from nextcloud_kit import APP_SECRET, ROOT, Bytes, Somebody, file
 from pydantic import SecretStr
 
 from liberate.connector import Account
@@ -31,6 +31,19 @@ def test_a_team_folder_is_made_once_and_written_by_its_member(standin: Nextcloud
             assert [held.name for held in destination.inventory(place)].count(name) == 1
     assert standin.read("bo", "/Board/Work/one.txt") == b"one"
     assert standin.read("bo", "/Board/Work/two.txt") == b"two"
+
+
+def test_a_group_that_is_called_like_a_shared_drive_by_chance_does_not_see_its_team_folder(
+    standin: NextcloudStandin,
+) -> None:
+    standin.add_user("admin", "admin-login", admin=True)
+    standin.add_group("Board")
+    standin.add_user("carla", "carla-login", groups=("Board",))
+    with opened(standin, admin_user="admin") as destination:
+        place = destination.prepare(ROOT)
+        destination.write(file(place, "a.txt", b"one"), Bytes(b"one"))
+    assert standin.read("bo", "/Board/Work/a.txt") == b"one"
+    assert "Board" not in Somebody(standin.url, "carla", "carla-login").tree()
 
 
 def test_a_team_folder_that_nobody_can_make_is_told(standin: NextcloudStandin) -> None:
