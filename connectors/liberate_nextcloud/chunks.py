@@ -70,11 +70,12 @@ class Chunks:
         """Put a whole body in the place of what the slot replaces: beside it first, then over it at once.
 
         A PUT over a file writes in place where the server's files are on a local disk, so that a line that breaks
-        leaves neither the old file nor the new one (apps/dav/lib/Connector/Sabre/File.php).
+        leaves neither the old file nor the new one (apps/dav/lib/Connector/Sabre/File.php). What the server received
+        is proven before the old file goes.
         """
         upload = self.begin(client, slot)
         try:
-            sha256 = self._put(upload, slot, 1, client, body)
+            sha256 = self._put(upload, slot, 1, client, body, proven=True)
             item = dataclasses.replace(slot.item, digests={**slot.item.digests, "sha256": sha256})
             return self.finish(client, upload, dataclasses.replace(slot, item=item))
         except (ItemError, IntegrityError):
@@ -128,16 +129,18 @@ class Chunks:
 
         self._flights.send(upload, number, body, put)
 
-    def _put(self, upload: str, slot: Slot, number: int, client: Client, body: Body) -> str:
-        """Store a piece; its sha256."""
+    def _put(self, upload: str, slot: Slot, number: int, client: Client, body: Body, *, proven: bool = False) -> str:
+        """Store a piece; its sha256, which with `proven` is that of what the server received, if it says so."""
         passing = Passing(body)
-        headers = {**self._to(slot), "Content-Type": "application/octet-stream"}
+        headers = {**self._to(slot), **(hashing.ASK if proven else {}), "Content-Type": "application/octet-stream"}
         data = passing if len(passing) else passing.whole()
         reply = client.send("PUT", self._path(upload, f"{number:05d}"), data, headers, timeout=client.patience)
         if reply.status in (404, 409):
             raise TransientError(f"{self._tree.whose}: the upload has expired; it begins again.", retry_after=0)
         if reply.status not in (201, 204):
             raise refusals.refusal(reply, self._tree.whose)
+        if hashing.received(reply.headers) not in (None, passing.sha256):
+            raise IntegrityError(f"{self._tree.whose}: the server received other bytes than were sent.")
         return passing.sha256
 
     def finish(self, client: Client, upload: str, slot: Slot) -> Receipt:
@@ -147,8 +150,6 @@ class Chunks:
         ours = slot.replaces is not None and there is not None and there.etag == slot.replaces.version
         if there is not None and not ours:
             return self._found(client, upload, slot)
-        if slot.replaces is not None and not ours:
-            raise refusals.changed_there()
         until = self._assembling.get(upload)
         if until is not None and self._clock() < until:
             raise TransientError(f"{self._tree.whose}: the server is still putting the file together.", _POLL)
@@ -158,8 +159,7 @@ class Chunks:
         size = slot.item.size or 0
         target = self._to(slot)
         headers = {**target, **hashing.ASK, **times(slot), "Overwrite": "F"}
-        if slot.replaces is not None:
-            still_ours(self._tree, client, slot, slot.replaces)
+        if slot.replaces is not None and still_ours(self._tree, client, slot, slot.replaces):
             headers |= {"Overwrite": "T", "If": f'<{target["Destination"]}> (["{slot.replaces.version}"])'}
         patience = max(client.patience, size / _SLOW)
         try:

@@ -31,11 +31,10 @@ def put(tree: Tree, client: Client, slot: Slot, body: Body) -> Receipt:
     """Store the whole body under the slot's name, or nothing. Raises what KeepsTrees says of write."""
     passing = Passing(body)
     headers = {**hashing.ASK, **times(slot), "Content-Type": "application/octet-stream"}
-    if slot.replaces is None:
-        headers["If-None-Match"] = "*"
-    else:
-        still_ours(tree, client, slot, slot.replaces)
+    if slot.replaces is not None and still_ours(tree, client, slot, slot.replaces):
         headers["If-Match"] = f'"{slot.replaces.version}"'
+    else:
+        headers["If-None-Match"] = "*"
     request = paths.files(tree.user, slot.place, slot.name)
     try:
         # An empty stream would go with Transfer-Encoding: chunked, and the server could not check its length.
@@ -50,16 +49,20 @@ def put(tree: Tree, client: Client, slot: Slot, body: Body) -> Receipt:
     return stored(tree, client, slot, reply, passing.sha256, len(passing))
 
 
-def still_ours(tree: Tree, client: Client, slot: Slot, replaced: Receipt) -> None:
-    """Raises CHANGED_THERE unless what is to be replaced is what we left.
+def still_ours(tree: Tree, client: Client, slot: Slot, replaced: Receipt) -> bool:
+    """Whether what is to be replaced stands there; not where nothing does, because its owner or we ourselves took it
+    away, so that the new one is nobody's loss. Raises CHANGED_THERE unless it is what we left.
 
     The ETag alone does not tell: see hashing.telling.
     """
     there = tree.stat(client, slot.place, slot.name)
-    if there is None or there.etag != replaced.version or (replaced.size is not None and there.size != replaced.size):
+    if there is None:
+        return False
+    if there.etag != replaced.version or (replaced.size is not None and there.size != replaced.size):
         raise refusals.changed_there()
     if replaced.digests and hashing.matches(tree, client, slot.place, slot.name, replaced.digests) == "":
         raise refusals.changed_there()
+    return True
 
 
 def stored(tree: Tree, client: Client, slot: Slot, reply: Reply, sha256: str, size: int) -> Receipt:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from liberate_nextcloud.chunks import AT_ONCE_OR_NOT_AT_ALL
 from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.gate import Gate
 from liberate_nextcloud.settings import NextcloudSettings
@@ -163,6 +164,22 @@ def test_a_bit_that_flips_on_its_way_is_noticed_and_leaves_nothing(
     with pytest.raises(IntegrityError):
         destination.write(slot, Bytes(b"one"))
     assert "Work/a.txt" not in owner.tree()
+
+
+@pytest.mark.parametrize("size", [3, 20_000])
+def test_a_bit_that_flips_on_the_way_of_a_newer_version_costs_neither_the_file_nor_its_name(
+    destination: NextcloudDestination, standin: NextcloudStandin, owner: Somebody, size: int
+) -> None:
+    place = destination.prepare(ROOT)
+    old, new = b"o" * size, b"n" * size
+    receipt = destination.write(file(place, "a.txt", old), Bytes(old))
+    slot = file(place, "a.txt", new, replaces=receipt)
+    standin.faults.add(Fault(method="PUT", flip="transit"))
+    with pytest.raises(IntegrityError):
+        destination.write(slot, Bytes(new))
+    assert owner.tree().get("Work/a.txt") == (old if size > AT_ONCE_OR_NOT_AT_ALL else None)
+    destination.write(slot, Bytes(new))
+    assert owner.tree() == {"Work": None, "Work/a.txt": new}
 
 
 def test_what_changed_on_the_servers_disk_is_never_taken_for_ours(
