@@ -33,8 +33,9 @@ class HistorySending(TreeSending):
     def _write_earlier(self, row: Row, source: HasVersions, count: int) -> None:
         try:
             earlier = list(source.versions(row.item))[-count:]
-        except ItemError:
-            return  # reading the file itself says what is wrong
+        except ItemError as error:  # of a file that is gone, reading it says more
+            self._ledger.stays(row.key, "history-refused", f"What it was before stayed behind: {error.why}", error.todo)
+            return
         ids = [version.id for version in earlier]
         done = _left(row)
         rest = earlier[ids.index(done) + 1 :] if done in ids else earlier
@@ -59,15 +60,20 @@ class HistorySending(TreeSending):
                     receipt = self._ends.destination.write(slot, body)
                 except ItemError as error:
                     receipt = self._late(row, slot, error)
-        except IntegrityError:
+        except IntegrityError as error:
+            self._left_out_version(row, str(error))
             return True  # a version that cannot be read as it was is left out; the file itself goes
         except ItemError as error:
             if (row.mark or "").startswith(f"{_MEANT}{version.id}\n"):  # the destination's word
                 self._refuse(row, error, None)
                 return False
+            self._left_out_version(row, error.why)
             return True
         self._left_earlier(row, receipt)
         return True
+
+    def _left_out_version(self, row: Row, why: str) -> None:
+        self._ledger.stays(row.key, "version-left-out", f"An earlier version of it stayed behind: {why}", "")
 
     def _late(self, row: Row, slot: Slot, error: ItemError) -> Receipt:
         """What an attempt left that ended before this one: a server may go on with a request after its sender died."""

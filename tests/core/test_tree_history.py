@@ -11,6 +11,7 @@ import pytest
 from core_kit import Bench, drive, tree
 
 from liberate.connector import Kind
+from liberate.errors import ItemError
 from liberate.files import FilePolicy
 from liberate.testing.crash import Crash, Trial, survives
 from liberate.testing.memory_files import Tree
@@ -57,6 +58,30 @@ class Remembering(TreeDestination):
             kept = self.history.setdefault(f"{slot.place}/{slot.name}", [])
             if there is not None and kept[-1:] != [there]:
                 kept.append(there)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_an_earlier_version_that_stays_behind_is_told_and_the_file_goes(bench: Bench, listed: bool) -> None:
+    class Closed(Historic):
+        def versions(self, item: Any) -> Any:
+            if not listed:
+                raise ItemError("forbidden", "Nobody may see it.")
+            return super().versions(item)
+
+        def read(self, item: Any, offset: int = 0) -> Any:
+            if item.id.endswith("@1"):
+                raise ItemError("gone", "It was purged.")
+            yield from super().read(item, offset)
+
+    bench.shelf.file(drive(bench), "a", "a", b"now")
+    Remembering.history = {}
+    bench.source, bench.destination = Closed, Remembering
+    bench.files = FilePolicy(versions=5)
+    account = bench.run()
+    assert Remembering.history["/a"] == ([b"v2", b"now"] if listed else [b"now"])
+    assert account.refused_items == 0
+    (note,) = account.notes
+    assert note.endswith("stayed behind: It was purged." if listed else "stayed behind: Nobody may see it.")
 
 
 @pytest.mark.parametrize(("wanted", "history"), [(0, []), (1, [b"v2"]), (5, [b"v1", b"v2"])])
