@@ -67,7 +67,14 @@ class OneDrive:
         return out
 
     def _grants(self, drive: Drive, node: Node) -> Iterator[tuple[str, bool, str | None]]:
-        """Who of the organisation may see it, by a folder above too."""
+        """Who of the organisation may see it, by a folder above too: each with the most that they may do."""
+        most: dict[str, tuple[str, bool, str | None]] = {}
+        for one in self._all_grants(drive, node):
+            if one[0] not in most or _strength(one) > _strength(most[one[0]]):
+                most[one[0]] = one
+        yield from most.values()
+
+    def _all_grants(self, drive: Drive, node: Node) -> Iterator[tuple[str, bool, str | None]]:
         for one in drive.effective(node):
             link = one.get("link")
             if link is None:
@@ -86,6 +93,11 @@ class OneDrive:
             return str(identities["group"]["displayName"])
         login = re.fullmatch(r"i:0#\.f\|membership\|(.*)", identities.get("siteUser", {}).get("loginName", ""))
         return login[1] if login else ""
+
+
+def _strength(grant: tuple[str, bool, str | None]) -> tuple[bool, bool, str]:
+    _, writes, until = grant
+    return writes, until is None, until or ""
 
 
 def _digest(blob: Blob) -> str:
