@@ -183,7 +183,7 @@ class Closing:
             for one in some:
                 share = share_of(one.grant, self._desk.account_name, self._directory, policy)
                 if isinstance(share, ItemError):
-                    left.append((one.number, share, share.code == "group-unknown"))
+                    left.append((one.number, share, share.code in ("group-unknown", "person-unknown")))
             if left:
                 self._ledger.not_shared(left)
 

@@ -147,7 +147,7 @@ class SharesOfLedger(Store):
     def again_by_policy(self, account: int) -> None:
         """Let what the route did not want, or the people table did not know, be looked at again."""
         with self._transaction("shares again") as db:
-            code = sa.or_(shares.c.code.like("policy-%"), shares.c.code == "group-unknown")
+            code = sa.or_(shares.c.code.like("policy-%"), shares.c.code.in_(("group-unknown", "person-unknown")))
             db.execute(
                 shares.update()
                 .where(shares.c.account == account, shares.c.state.in_((State.SKIPPED, State.REFUSED)), code)

@@ -45,7 +45,7 @@ def share_of(grant: Grant, owner: str, directory: Directory, policy: FilePolicy)
             if "groups" not in policy.shares:
                 return _not_wanted("groups", "A group could see it, and this route does not share with groups.")
             group = directory.groups.get(same_name(grant.name))
-            if group is None:
+            if not group:
                 return ItemError(
                     "group-unknown",
                     f"It was shared with {grant.name}, and the people table does not say which group that becomes.",
@@ -58,6 +58,13 @@ def share_of(grant: Grant, owner: str, directory: Directory, policy: FilePolicy)
             return ItemError("own", "It is the owner's own.")
         if "people" not in policy.shares:
             return _not_wanted("people", "Somebody could see it, and this route does not share with people.")
+        if not user:
+            return ItemError(
+                "person-unknown",
+                f"It was shared with {grant.name or 'somebody without an address'}, and the people table does not say "
+                "who that becomes.",
+                "Write their account there, also where it is skipped, then run the same command again.",
+            )
         return Share("user", user, grant)
     if "outsiders" not in policy.shares:
         return _not_wanted("outsiders", "Somebody outside could see it, and this route does not share with outsiders.")

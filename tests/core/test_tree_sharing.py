@@ -76,6 +76,20 @@ def test_shares_follow_the_people_table_and_the_route(bench: Bench) -> None:
     assert tree(bench).shares()["Board"] == [("group", "Board", "reader")]
 
 
+def test_somebody_of_whom_the_people_table_does_not_say_who_they_become_is_told(bench: Bench) -> None:
+    there = fill(bench)
+    bench.people = (Person("", ""), Person("bo@x", "", action="skip"), Person("board@x", "", kind="group"))
+    bench.files = FilePolicy(shares=frozenset({"people", "groups"}))
+    group = Grant("group", "board@x", Role.READER)
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(BO, group)))
+    bench.run()
+    assert tree(bench).shares() == {}
+    assert left(bench) == [("group-unknown", 1), ("person-unknown", 1)]
+    bench.people = (Person("", ""), Person("bo@x", "bo", action="skip"), Person("board@x", "", kind="group"))
+    bench.run()
+    assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
+
+
 def test_a_server_that_allows_few_shares_at_a_time_gets_them_all_in_the_end(bench: Bench) -> None:
     there = fill(bench)
     for item in "abcd":
