@@ -130,9 +130,8 @@ class Client:
         dav.requests.update({verb: verb for verb in _VERBS})
         dav.verify = str(settings.ca_file) if settings.ca_file else os.environ.get("REQUESTS_CA_BUNDLE") or True
         session = dav.session
-        if (
-            credential.password is not None
-        ):  # as bytes: requests would send text as Latin-1, and a Nextcloud reads UTF-8
+        if credential.password is not None:
+            # As bytes: requests would send text as Latin-1, and a Nextcloud reads UTF-8.
             session.auth = (credential.user.encode(), credential.password.encode())
         session.trust_env = False  # else a .netrc would put its own password into requests of AppAPI
         if not loopback(parts.hostname or ""):
