@@ -18,6 +18,7 @@ from liberate_nextcloud.bodies import Passing
 from liberate_nextcloud.capabilities import Capabilities
 from liberate_nextcloud.client import Client
 from liberate_nextcloud.flights import Flights
+from liberate_nextcloud.multistatus import Entry
 from liberate_nextcloud.put import still_ours, stored, times
 from liberate_nextcloud.threads import Threads
 from liberate_nextcloud.tree import Tree, receipt_of
@@ -25,7 +26,6 @@ from liberate_nextcloud.tree import Tree, receipt_of
 _SLOW = 5 << 20  # bytes a second that a server puts together at the very least
 _POLL = 15.0  # seconds between looks at a server that is putting together
 AT_ONCE = 2  # pieces on their way, where the server allows it: what a crash costs to send again is one and a half
-AT_ONCE_OR_NOT_AT_ALL = 16 << 10  # bytes that leave this machine in one go: such a body is never cut off
 WISH = 32 << 20  # bytes of a piece where the server wishes more: what a crash costs to send again
 
 
@@ -70,8 +70,8 @@ class Chunks:
         """Put a whole body in the place of what the slot replaces: beside it first, then over it at once.
 
         A PUT over a file writes in place where the server's files are on a local disk, so that a line that breaks
-        leaves neither the old file nor the new one (apps/dav/lib/Connector/Sabre/File.php). What the server received
-        is proven before the old file goes.
+        leaves neither the old file nor the new one (apps/dav/lib/Connector/Sabre/File.php). The smallest body can be
+        cut off: it leaves this machine after its head. What the server received is proven before the old file goes.
         """
         upload = self.begin(client, slot)
         try:
@@ -83,8 +83,8 @@ class Chunks:
             raise
 
     def replaces(self, slot: Slot, size: int) -> bool:
-        """Whether `replace` is the way for a body of `size` bytes."""
-        return slot.replaces is not None and size > AT_ONCE_OR_NOT_AT_ALL and self._can.chunked
+        """Whether `replace` is the way for a body of `size` bytes; of none, nothing can be cut off."""
+        return slot.replaces is not None and size > 0 and self._can.chunked
 
     def _piece_of(self, slot: Slot) -> int:
         if slot.item.size is None:
@@ -153,13 +153,13 @@ class Chunks:
         until = self._assembling.get(upload)
         if until is not None and self._clock() < until:
             raise TransientError(f"{self._tree.whose}: the server is still putting the file together.", _POLL)
-        return self._move(client, upload, slot)
+        return self._move(client, upload, slot, there)
 
-    def _move(self, client: Client, upload: str, slot: Slot) -> Receipt:
+    def _move(self, client: Client, upload: str, slot: Slot, there: Entry | None) -> Receipt:
         size = slot.item.size or 0
         target = self._to(slot)
         headers = {**target, **hashing.ASK, **times(slot), "Overwrite": "F"}
-        if slot.replaces is not None and still_ours(self._tree, client, slot, slot.replaces):
+        if slot.replaces is not None and still_ours(self._tree, client, slot, slot.replaces, there):
             headers |= {"Overwrite": "T", "If": f'<{target["Destination"]}> (["{slot.replaces.version}"])'}
         patience = max(client.patience, size / _SLOW)
         try:

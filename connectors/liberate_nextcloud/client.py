@@ -201,6 +201,8 @@ class Client:
         if checked and self._gate.refused(self._credential.key):
             raise refusals.login_refused(self._whose)
         given = {"OCS-APIRequest": "true", **self._credential.headers, **(headers or {})}
+        if not isinstance(data, bytes | Mapping | None):
+            data = _Watched(data, lambda: self._step(f"amid {verb}"))
         self._last = None
         self._step(f"before {verb}")
         self._dav.timeout = (_CONNECT, timeout or self._timeout)
@@ -226,6 +228,21 @@ class Client:
             raise refusals.unreachable(error, self._where) from error
         finally:
             self._last = None
+
+
+class _Watched:
+    """A streamed body that tells of the moment when its request's head has gone and nothing of itself."""
+
+    def __init__(self, body: Streamed, step: Callable[[], None]) -> None:
+        self._body = body
+        self._step = step
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._step()
+        yield from self._body
 
 
 def chunks(response: requests.Response) -> Iterator[bytes]:

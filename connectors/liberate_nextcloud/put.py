@@ -11,6 +11,7 @@ from liberate.files import FileFacts
 from liberate_nextcloud import hashing, paths, refusals
 from liberate_nextcloud.bodies import Passing
 from liberate_nextcloud.client import Client, Reply
+from liberate_nextcloud.multistatus import Entry
 from liberate_nextcloud.tree import Tree
 
 
@@ -31,7 +32,8 @@ def put(tree: Tree, client: Client, slot: Slot, body: Body) -> Receipt:
     """Store the whole body under the slot's name, or nothing. Raises what KeepsTrees says of write."""
     passing = Passing(body)
     headers = {**hashing.ASK, **times(slot), "Content-Type": "application/octet-stream"}
-    if slot.replaces is not None and still_ours(tree, client, slot, slot.replaces):
+    there = None if slot.replaces is None else tree.stat(client, slot.place, slot.name)
+    if slot.replaces is not None and still_ours(tree, client, slot, slot.replaces, there):
         headers["If-Match"] = f'"{slot.replaces.version}"'
     else:
         headers["If-None-Match"] = "*"
@@ -49,13 +51,12 @@ def put(tree: Tree, client: Client, slot: Slot, body: Body) -> Receipt:
     return stored(tree, client, slot, reply, passing.sha256, len(passing))
 
 
-def still_ours(tree: Tree, client: Client, slot: Slot, replaced: Receipt) -> bool:
+def still_ours(tree: Tree, client: Client, slot: Slot, replaced: Receipt, there: Entry | None) -> bool:
     """Whether what is to be replaced stands there; not where nothing does, because its owner or we ourselves took it
     away, so that the new one is nobody's loss. Raises CHANGED_THERE unless it is what we left.
 
     The ETag alone does not tell: see hashing.telling.
     """
-    there = tree.stat(client, slot.place, slot.name)
     if there is None:
         return False
     if there.etag != replaced.version or (replaced.size is not None and there.size != replaced.size):

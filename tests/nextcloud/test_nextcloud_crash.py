@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,16 @@ from nextcloud_kit import APP_SECRET, CHUNK, MODIFIED, Somebody
 from pydantic import SecretStr
 
 import liberate
-from liberate.connector import Account, Destination, Kind
+from liberate.connector import Account, Destination, Item, Kind
+from liberate.files import FilePolicy
 from liberate.report import Report
 from liberate.testing.crash import Crash, Step, Trial, survives
 from liberate.testing.memory import connector
 from liberate.testing.memory_shelf import Shelf
 from liberate.testing.memory_tree import MemoryFileSource
 from liberate.testing.plans import plan
+
+WAS = bytes(range(90))  # what files were before begins like this
 
 
 def shelf(large: int) -> Shelf:
@@ -41,7 +45,30 @@ def shelf(large: int) -> Shelf:
     return made
 
 
-def trial(folder: Path, standin: NextcloudStandin, name: str, large: int) -> Trial:
+class Historic(MemoryFileSource):
+    """Each file was something else before, twice: shorter and longer than it is now."""
+
+    def versions(self, item: Item) -> list[Item]:
+        return [
+            replace(
+                item,
+                id=f"{item.id}@{size}",
+                version=f"{size}",
+                size=size,
+                modified=MODIFIED.replace(year=MODIFIED.year - age),
+                digests={},
+            )
+            for size, age in ((9, 2), (90, 1))
+        ]
+
+    def read(self, item: Item, offset: int = 0) -> Iterator[bytes]:
+        size = item.id.partition("@")[2]
+        yield from iter([WAS[: int(size)]]) if size else super().read(item, offset)
+
+
+def trial(
+    folder: Path, standin: NextcloudStandin, name: str, large: int, source: type[MemoryFileSource] = MemoryFileSource
+) -> Trial:
     """The job into a new account, with nothing done yet."""
     user = f"u{name}-{large}"
     standin.add_user(user, "not used")
@@ -53,18 +80,19 @@ def trial(folder: Path, standin: NextcloudStandin, name: str, large: int) -> Tri
 
         made = plan(
             folder / name,
-            connector("source", source=lambda _account: MemoryFileSource(holds)),
+            connector("source", source=lambda _account: source(holds)),
             replace(nextcloud, destination=opened),
             destination_settings=NextcloudSettings(
                 url=standin.url, appapi_secret=SecretStr(APP_SECRET), connections=1, chunk_size=CHUNK, batch_items=2
             ),
             people=[("", user)],
+            files=FilePolicy(versions=5),
         )
         return liberate.migrate(made, step=step, workers=1, patience=5)
 
     def contents() -> dict[str, Any]:
         return {
-            path: None if node.folder else (standin.read(user, path), int(node.mtime))
+            path: None if node.folder else (standin.read(user, path), int(node.mtime), standin.versions(node))
             for path, node in standin.tree(user).items()
         }
 
@@ -88,6 +116,17 @@ def test_a_job_that_dies_at_any_step_is_set_right_by_the_next_run(
     )
     assert {"before POST", "after POST", "after MKCOL"} <= set(taken)
     assert ("after MOVE" in taken) == bool(large)
+
+
+@pytest.mark.parametrize("every", [23, pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(1_800)])])
+def test_a_job_that_dies_while_it_brings_what_files_were_leaves_none_cut_off_and_none_twice(
+    tmp_path: Path, standin: NextcloudStandin, every: int
+) -> None:
+    taken = survives(
+        lambda name: trial(tmp_path / "jobs", standin, name, 0, Historic),
+        only=lambda number, what: what == "amid PUT" or number % every == 0,
+    )
+    assert "amid PUT" in taken
 
 
 @pytest.mark.parametrize("large", [0, 11 << 20], ids=["by PUT", "in pieces"])
