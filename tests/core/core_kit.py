@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from liberate.testing.memory_files import Tree
 from liberate.testing.memory_shelf import MemoryManySource, Shelf
 from liberate.testing.memory_store import Store
 from liberate.testing.plans import plan
+
+WHEN = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)  # the files of a drive were changed then
 
 
 @dataclass
@@ -70,6 +73,19 @@ class Bench:
 def drive(bench: Bench) -> Any:
     """A new collection of files at the source."""
     return bench.shelf.collection(kind=Kind.FILE)
+
+
+def fill(bench: Bench) -> Any:
+    """A small drive: a folder in another, and four files."""
+    there = drive(bench)
+    shelf = bench.shelf
+    shelf.folder(there, "F1", "Board", modified=WHEN)
+    shelf.folder(there, "F2", "Minutes", "F1", modified=WHEN)
+    shelf.file(there, "a", "budget.ods", b"money", "F1", modified=WHEN)
+    shelf.file(there, "b", "may.odt", b"we met", "F2", modified=WHEN)
+    shelf.file(there, "c", "empty.txt", b"", modified=WHEN)
+    shelf.file(there, "d", "film.mp4", b"0123456789" * 9_000, "F1", modified=WHEN)
+    return there
 
 
 def tree(bench: Bench) -> Tree:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from core_kit import Bench, drive, tree
+from core_kit import WHEN, Bench, drive, tree
 
 from liberate.connector import Kind
 from liberate.errors import ItemError
@@ -18,8 +17,6 @@ from liberate.testing.memory_files import Tree
 from liberate.testing.memory_shelf import Shelf
 from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
-
-WHEN = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 @pytest.fixture

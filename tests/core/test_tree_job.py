@@ -7,12 +7,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from core_kit import Bench, drive, tree
+from core_kit import WHEN, Bench, drive, fill, tree
 
 import liberate
 from liberate.connector import Cursor, Item, Kind, Listed, Receipt, Slot
@@ -26,25 +25,10 @@ from liberate.testing.memory_shelf import Shelf
 from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
 
-WHEN = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)
-
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path / "job", source=MemoryFileSource, destination=TreeDestination)
-
-
-def fill(bench: Bench) -> Any:
-    """A small drive: two folders, one in the other, and four files."""
-    there = drive(bench)
-    shelf = bench.shelf
-    shelf.folder(there, "F1", "Board", modified=WHEN)
-    shelf.folder(there, "F2", "Minutes", "F1", modified=WHEN)
-    shelf.file(there, "a", "budget.ods", b"money", "F1", modified=WHEN)
-    shelf.file(there, "b", "may.odt", b"we met", "F2", modified=WHEN)
-    shelf.file(there, "c", "empty.txt", b"", modified=WHEN)
-    shelf.file(there, "d", "film.mp4", b"0123456789" * 9_000, "F1", modified=WHEN)
-    return there
 
 
 def test_a_tree_arrives_with_its_folders_files_and_times(bench: Bench) -> None:

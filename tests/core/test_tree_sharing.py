@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from core_kit import Bench, drive, tree
+from core_kit import Bench, fill, tree
 
 import liberate
 from liberate.connector import Item, Loaded
@@ -19,7 +18,6 @@ from liberate.people import Person
 from liberate.testing.faults import Raise
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
 
-WHEN = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)
 BO = Grant("user", "bo@x", Role.WRITER)
 CLAIRE = Grant("user", "claire@x", Role.READER)
 
@@ -29,19 +27,6 @@ def bench(tmp_path: Path) -> Bench:
     people = (Person("", ""), *(Person(f"{one}@x", one, action="skip") for one in ("bo", "claire")))
     policy = FilePolicy(shares=frozenset({"people"}))
     return Bench(tmp_path / "job", source=MemoryFileSource, destination=TreeDestination, people=people, files=policy)
-
-
-def fill(bench: Bench) -> Any:
-    """A small drive: a folder in another, and four files."""
-    there = drive(bench)
-    shelf = bench.shelf
-    shelf.folder(there, "F1", "Board", modified=WHEN)
-    shelf.folder(there, "F2", "Minutes", "F1", modified=WHEN)
-    shelf.file(there, "a", "budget.ods", b"money", "F1", modified=WHEN)
-    shelf.file(there, "b", "may.odt", b"we met", "F2", modified=WHEN)
-    shelf.file(there, "c", "empty.txt", b"", modified=WHEN)
-    shelf.file(there, "d", "film.mp4", b"0123456789" * 9_000, "F1", modified=WHEN)
-    return there
 
 
 def left(bench: Bench) -> list[tuple[str, int]]:
