@@ -10,7 +10,7 @@ from liberate_matrix import registration
 from liberate_matrix.destination import MatrixDestination
 from liberate_matrix.sandbox import SERVER_NAME, Synapse
 from liberate_matrix.settings import MatrixSettings
-from matrix_kit import Company, synapse_or_skip
+from matrix_kit import Company, Reader, synapse_or_skip
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +42,19 @@ def company(synapse: Synapse) -> Company:
 @pytest.fixture
 def opening(settings: MatrixSettings) -> Callable[[], MatrixDestination]:
     return lambda: MatrixDestination(settings)
+
+
+@pytest.fixture
+def anna(company: Company) -> Reader:
+    return Reader(company.synapse, company.anna)
+
+
+@pytest.fixture
+def ben(company: Company) -> Reader:
+    return Reader(company.synapse, company.ben)
+
+
+@pytest.fixture
+def stranger(company: Company) -> Reader:
+    """Somebody at the homeserver who is not in the workspace."""
+    return Reader(company.synapse, company.synapse.member(f"stranger{company.tag}"))

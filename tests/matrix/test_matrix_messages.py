@@ -28,11 +28,6 @@ from liberate.testing.crash import Countdown, Crash
 Opening = Callable[[], MatrixDestination]
 
 
-@pytest.fixture
-def anna(company: Company) -> Reader:
-    return Reader(company.synapse, company.anna)
-
-
 def stored_media(synapse: Synapse) -> int:
     """How many files the homeserver keeps."""
     return sum(path.is_file() for path in (synapse.folder / "media" / "local_content").rglob("*"))

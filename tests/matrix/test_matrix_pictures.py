@@ -27,11 +27,6 @@ OTHER = DOT.replace(b"IDAT", b"idat")
 HANDBOOK, WIKI = Bookmark("Handbook", "https://example.test/handbook"), Bookmark("Wiki", "https://example.test/wiki")
 
 
-@pytest.fixture
-def anna(company: Company) -> Reader:
-    return Reader(company.synapse, company.anna)
-
-
 def avatar(reader: Reader, user: str) -> str:
     return str(reader.ask("GET", f"{V3}/profile/{quote(user)}").get("avatar_url") or "")
 

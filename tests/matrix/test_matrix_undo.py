@@ -41,16 +41,6 @@ def settings(synapse: Synapse, registered: Path, company: Company, administered:
     return MatrixSettings(url=synapse.url, registration=registered, admin=admin)
 
 
-@pytest.fixture
-def anna(company: Company) -> Reader:
-    return Reader(company.synapse, company.anna)
-
-
-@pytest.fixture
-def ben(company: Company) -> Reader:
-    return Reader(company.synapse, company.ben)
-
-
 def full(destination: MatrixDestination, company: Company, kind: RoomKind = RoomKind.PUBLIC, **more: Any) -> Writer:
     """A room with all that a message can become."""
     writer = Writer(destination, company, company.room(kind, **more))

@@ -14,12 +14,13 @@ from liberate_slack.emoji import Emojis
 from liberate_slack.names import Names
 from liberate_slack.source import SlackExportSource
 
-from liberate.chat import Message
+from liberate.chat import Message, plain
 from liberate.connector import Account, Collection, Cursor, Item, Kind, Listed, Skipped
 
 ROOM = "C0GENERAL"
 ANNA, BO, BUILDER = "U0ANNA000", "U0BO00000", "U0BUILDER"
 TS = "1772000000.000100"
+DAY = "general/2026-02-25.json"  # the day file in which that message is
 USERS = [
     {"id": ANNA, "team_id": "T1", "name": "anna", "profile": {"display_name": "Anna", "email": "anna@solros.example"}},
     {"id": BO, "team_id": "T1", "name": "bo", "profile": {"real_name": "Bo B"}, "deleted": True},
@@ -81,6 +82,11 @@ def messages(path: Path, room: str = ROOM, **settings: Any) -> list[Message]:
     with opened(path, **settings) as source:
         listed = list(source.items(room_of(source, room), None))
         return [Message.load(b"".join(source.read(one))) for one in items(listed) if one.kind is Kind.CHAT]
+
+
+def texts(path: Path, room: str = ROOM, **settings: Any) -> list[str]:
+    """The words of a room's messages."""
+    return [plain(one.blocks) for one in messages(path, room, **settings)]
 
 
 def items(listed: Sequence[Listed]) -> list[Item]:

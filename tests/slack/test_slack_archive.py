@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 from liberate_slack.archive import Archive, Limits
 from liberate_slack.export import Export
-from slack_kit import CHANNELS, ROOM, TS, USERS, listing, opened, said, skipped, ts_of, zipped
+from slack_kit import CHANNELS, DAY, ROOM, TS, USERS, listing, opened, said, skipped, ts_of, zipped
 
 from liberate.errors import AccountError, ItemError
-
-DAY = "general/2026-02-25.json"
 
 
 @pytest.mark.parametrize("name", ["../general/2026-02-25.json", "/etc/2026-02-25.json", "C:/x/2026-02-25.json",

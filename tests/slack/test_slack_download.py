@@ -16,14 +16,13 @@ from liberate_slack.letters import token_in, without_token
 from liberate_slack.standin import FileServer, Shape, make_export
 from liberate_slack.standin.files_server import Mood
 from liberate_slack.standin.said import TEAM, TOKEN
-from slack_kit import ANNA, ROOM, items, listing, messages, opened, said, zipped
+from slack_kit import ANNA, DAY, ROOM, items, listing, messages, opened, said, zipped
 
 from liberate.connector import Item, Kind
 from liberate.errors import AccountError, IntegrityError, ItemError, LiberateError, PlanError, TransientError
 from liberate.moves import Connection
 
 BODY = b"\x89PNG" + bytes(range(256)) * 40
-DAY = "general/2026-02-25.json"
 
 
 @pytest.fixture(scope="module")

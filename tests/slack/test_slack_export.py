@@ -1,19 +1,18 @@
-"""Exports as they are met: every layout, broken files, archives that mean harm."""
+"""Exports as they are met: every layout, in whatever order, and whose each conversation is."""
 
 from __future__ import annotations
 
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from liberate_slack.days import LARGE
 from liberate_slack.standin import Layout, Shape, make_export
 from slack_kit import (
     ANNA,
     BO,
     CHANNELS,
+    DAY,
     ROOM,
     TS,
     USERS,
@@ -24,20 +23,12 @@ from slack_kit import (
     room_of,
     said,
     skipped,
+    texts,
     ts_of,
     zipped,
 )
 
-from liberate.chat import MERGED, Message, RoomKind, plain
-from liberate.connector import Item, Kind
-from liberate.errors import ItemError
-
-DAY = "general/2026-02-25.json"
-
-
-def texts(path: Path, room: str = ROOM, **settings: Any) -> list[str]:
-    return [plain(one.blocks) for one in messages(path, room, **settings)]
-
+from liberate.chat import MERGED, RoomKind
 
 # Layouts -----------------------------------------------------------------------------------------
 
@@ -335,206 +326,3 @@ def test_messages_without_a_time_are_listed_with_their_place_and_end_nothing(tmp
         (f"{ROOM}/{DAY}#4!bad-ts", "bad-ts"), (f"{ROOM}/{DAY}#5!no-message", "no-message"),
         (f"{ROOM}/{DAY}#6!no-message", "no-message"),
     ]  # fmt: skip
-
-
-# Broken files ------------------------------------------------------------------------------------
-
-GOOD = json.dumps([said()]).encode()
-BROKEN: list[tuple[bytes, list[str], str]] = [
-    (b"\xef\xbb\xbf" + GOOD, [TS], ""),
-    (GOOD + b"\n\n ", [TS], ""),
-    (GOOD.replace(b"hello", b"h\xff\xfe"), [TS], ""),
-    (b"[]", [], ""),
-    (b"[ ]", [], ""),
-    (GOOD + b"trailing", [TS], "Something follows"),
-    (GOOD + GOOD, [TS], "Something follows"),
-    (GOOD[:-1], [TS], "ends in the middle"),
-    (GOOD[:-1] + b", {", [TS], "broken in the middle"),
-    (GOOD[:-1] + b' {"a": 1}]', [TS], "broken in the middle"),
-    (b'{"messages": []}', [], "not an array"),
-    (b"<html>", [], "not an array"),
-    (b"", [], "not an array"),
-    (b"null", [], "not an array"),
-    (b"[" * 100_000, [], "broken in the middle"),
-]
-
-
-@pytest.mark.parametrize(("data", "ts", "why"), BROKEN, ids=range(len(BROKEN)))
-def test_a_broken_day_costs_what_is_broken_and_is_told(tmp_path: Path, data: bytes, ts: list[str], why: str) -> None:
-    next_day = said("1772100000.000000")
-    listed = listing(zipped(tmp_path / "e.zip", {DAY: data, "general/2026-02-26.json": [next_day]}))
-    assert ts_of(listed) == [*ts, "1772100000.000000"]
-    told = skipped(listed)
-    assert [one.code for one in told] == (["broken-file"] if why else [])
-    assert all(why in one.why and DAY in one.why for one in told)
-
-
-@pytest.mark.parametrize("kind", [[[]], {}, None])
-def test_a_block_whose_kind_is_no_word_gives_its_words(tmp_path: Path, kind: object) -> None:
-    block = {"type": kind, "elements": [{"type": kind, "text": "inside"}]}
-    assert texts(zipped(tmp_path / "e.zip", {DAY: [said(text="", blocks=[block])]})) == ["inside"]
-
-
-def test_a_message_too_deep_to_be_read_is_told_and_ends_nothing(tmp_path: Path) -> None:
-    block: dict[str, Any] = {"type": "card", "title": "inside"}
-    for _ in range(400):
-        block = {"type": "card", "title": "outside", "elements": [block]}
-    listed = listing(zipped(tmp_path / "e.zip", {DAY: [said(blocks=[block]), said("1772000001.000000")]}))
-    assert [one.code for one in skipped(listed)] == ["too-deep"]
-    assert ts_of(listed) == ["1772000001.000000"]
-
-
-def test_a_damaged_entry_is_told_and_ends_nothing(tmp_path: Path) -> None:
-    path = zipped(
-        tmp_path / "e.zip", {DAY: [said(text="x" * 500)], "general/2026-02-26.json": [said("1772100000.000000")]}
-    )
-    data = path.read_bytes()
-    at = data.index(DAY.encode()) + len(DAY) + 20
-    path.write_bytes(data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :])
-    listed = listing(path)
-    assert "1772100000.000000" in ts_of(listed)
-    assert [one.code for one in skipped(listed)] == ["broken-file"]
-
-
-def test_a_broken_list_of_people_gives_those_that_can_be_read(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "e.zip", {DAY: [said()]}, **{"users.json": json.dumps(USERS).encode()[:-40]})
-    with opened(path) as source:
-        assert source.author(ANNA).name == "Anna"
-    assert "users.json" in skipped(listing(path))[0].why
-
-
-def test_a_day_file_too_large_for_memory_is_read_in_any_order(tmp_path: Path) -> None:
-    count = 6000
-    big = [said(f"17720{n:05d}.000000", f"{n} " + "x" * 800) for n in reversed(range(count))]
-    path = zipped(tmp_path / "e.zip", {DAY: big})
-    with zipfile.ZipFile(path) as archive:
-        assert archive.getinfo(DAY).file_size > LARGE
-    found = texts(path)
-    assert [int(one.split()[0]) for one in found] == list(range(count))
-
-
-# The second run ----------------------------------------------------------------------------------
-
-
-def test_the_same_export_again_has_nothing_to_list_and_another_is_listed_whole(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
-    cursor = listing(path)[-1]
-    assert isinstance(cursor, str)
-    assert listing(path, since=cursor) == [cursor]
-    zipped(path, {DAY: [said(), said("1772000001.000000")]})
-    assert ts_of(listing(path, since=cursor)) == [TS, "1772000001.000000"]
-    path.write_bytes(path.read_bytes())
-    assert ts_of(listing(path, since=cursor, deleted="notice")) == [TS, "1772000001.000000"]
-
-
-def test_a_listing_goes_on_from_its_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("liberate_slack.source._STEP", 7)
-    made = make_export(tmp_path / "e.zip")
-    listed = listing(made.path, "C0CHANNEL0")
-    cursors = [(at, one) for at, one in enumerate(listed) if isinstance(one, str)]
-    assert len(cursors) > 5
-    for at, cursor in cursors:
-        rest = listing(made.path, "C0CHANNEL0", cursor)
-        later = [one for one in listed[at + 1 :] if isinstance(one, Item)]
-        assert [one for one in rest if isinstance(one, Item)] == later
-
-
-def test_a_new_reaction_changes_the_facts_and_an_edit_the_version(tmp_path: Path) -> None:
-    path = tmp_path / "e.zip"
-    (first,) = items(listing(zipped(path, {DAY: [said()]})))
-    reacted = said(reactions=[{"name": "eyes", "users": [ANNA], "count": 1}])
-    (second,) = items(listing(zipped(path, {DAY: [reacted]})))
-    (third,) = items(listing(zipped(path, {DAY: [said(text="edited", edited={"ts": TS})]})))
-    assert (first.id, first.version) == (second.id, second.version)
-    assert first.facts_version != second.facts_version
-    assert (third.id, third.facts_version) == (first.id, first.facts_version)
-    assert third.version != first.version
-
-
-def test_an_export_with_new_links_has_the_same_versions(tmp_path: Path) -> None:
-    def made(token: str) -> list[Item]:
-        file = {
-            "id": "F1",
-            "name": "a",
-            "size": 5,
-            "mode": "hosted",
-            "url_private": f"https://files.slack.com/a?t={token}",
-        }
-        return items(listing(zipped(tmp_path / "e.zip", {DAY: [said(files=[file])]})))
-
-    assert [(one.id, one.version) for one in made("xoxe-1")] == [(one.id, one.version) for one in made("xoxe-2")]
-
-
-def test_a_person_or_room_that_took_another_name_edits_nothing(tmp_path: Path) -> None:
-    people = [{"type": "user", "user_id": BO}, {"type": "channel", "channel_id": ROOM}]
-    section = {"type": "rich_text_section", "elements": people}
-    bullets = {"type": "rich_text_list", "elements": [section]}
-    quote = {"type": "rich_text_quote", "elements": people}
-    days = {
-        DAY: [
-            said(text=f"*<@{BO}>*, look into <#{ROOM}|general>\n&gt; <@{BO}>"),
-            said("1772000001.000000", blocks=[{"type": "rich_text", "elements": [section, bullets, quote]}]),
-        ]
-    }
-
-    def made(who: str, room: str) -> tuple[list[str], list[str]]:
-        users = [{**one, "profile": {"display_name": who}} if one["id"] == BO else one for one in USERS]
-        lists = {"users.json": users, "channels.json": [{**CHANNELS[0], "name": room}]}
-        folder = {name.replace("general", room): said for name, said in days.items()}
-        path = zipped(tmp_path / "e.zip", folder, **lists)
-        return texts(path), [one.version for one in items(listing(path))]
-
-    (before, versions), (after, again) = made("Bo", "general"), made("Bo Married", "everybody")
-    assert before != after
-    assert again == versions
-
-
-def test_a_link_to_a_message_edits_nothing_when_its_room_is_no_longer_seen(tmp_path: Path) -> None:
-    there = "https://solros.slack.com/archives/C0OTHER00/p1772000000000100"
-    days = {DAY: [said(text=f"*see* <{there}> and <{there}|there>")]}
-    rooms = [*CHANNELS, {"id": "C0OTHER00", "name": "other"}]
-    known = items(listing(zipped(tmp_path / "e.zip", days, **{"channels.json": rooms})))
-    unknown = items(listing(zipped(tmp_path / "e.zip", days)))
-    assert [one.version for one in known] == [one.version for one in unknown]
-    other = {DAY: [said(text=f"*see* <{there}>, and <{there}|there>")]}
-    assert items(listing(zipped(tmp_path / "e.zip", other)))[0].version != known[0].version
-
-
-def test_a_file_named_twice_is_listed_once_and_before_both(tmp_path: Path) -> None:
-    file = {"id": "F1", "name": "a", "size": 5, "mode": "hosted", "url_private": "https://files.slack.com/a?t=xoxe-1"}
-    days = {DAY: [said(files=[file, file]), said("1772000001.000000", files=[file])]}
-    listed = items(listing(zipped(tmp_path / "e.zip", days)))
-    assert [(one.kind, one.id, one.refs) for one in listed] == [
-        (Kind.FILE, f"{ROOM}/file:F1", ()),
-        (Kind.CHAT, f"{ROOM}/{TS}", (f"{ROOM}/file:F1",)),
-        (Kind.CHAT, f"{ROOM}/1772000001.000000", (f"{ROOM}/file:F1",)),
-    ]
-
-
-def test_a_message_that_is_gone_is_told(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
-    (item,) = items(listing(path))
-    zipped(path, {DAY: [said("1772000001.000000")]})
-    with opened(path) as source, pytest.raises(ItemError) as told:
-        list(source.read(item))
-    assert told.value.code == "gone"
-
-
-def test_no_lone_surrogate_reaches_a_ledger(tmp_path: Path) -> None:
-    file = {
-        "id": "F1",
-        "name": "a\ud800",
-        "size": 5,
-        "mode": "hosted",
-        "url_private": "https://files.slack.com/a?t=xoxe-1",
-    }
-    raw = said(files=[file], reactions=[{"name": "x\ud800", "users": ["U\0"], "count": 1}])
-    channel = {"id": ROOM, "name": "general", "topic": {"value": "\ud800"}}
-    path = zipped(tmp_path / "e.zip", {DAY: [raw]}, **{"channels.json": [channel]})
-    with opened(path) as source:
-        (room,) = source.collections()
-        assert source.room(room).topic == "�"
-        for item in items(list(source.items(room, None))):
-            f"{item!r}{item.facts.dump() if item.facts else ''}".encode()
-            assert "\0" not in repr(item)
-    assert Message.load(messages(path)[0].dump()).files[0].name == "a�"
