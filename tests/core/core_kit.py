@@ -10,7 +10,7 @@ from typing import Any
 
 import liberate
 from liberate.connector import Destination, Kind, Source
-from liberate.files import FilePolicy
+from liberate.files import FileFacts, FilePolicy, Grant, Role
 from liberate.labels import MailPolicy
 from liberate.moves import Plan
 from liberate.people import Person
@@ -86,6 +86,32 @@ def fill(bench: Bench) -> Any:
     shelf.file(there, "c", "empty.txt", b"", modified=WHEN)
     shelf.file(there, "d", "film.mp4", b"0123456789" * 9_000, "F1", modified=WHEN)
     return there
+
+
+def scenario(number: int) -> Callable[[Shelf], None]:
+    """What happened at the source before a job's first run, or between that and its second."""
+
+    def first(shelf: Shelf) -> None:
+        there = shelf.collection(kind=Kind.FILE)
+        shelf.folder(there, "F1", "Board", modified=WHEN)
+        shelf.folder(there, "F2", "Minutes", "F1", modified=WHEN)
+        grants = (Grant("user", "bo@x", Role.WRITER),)
+        shelf.file(there, "a", "budget.ods", b"money", facts=FileFacts("F1", grants=grants, starred=True))
+        shelf.file(there, "b", "same", b"we met", "F2")
+        shelf.file(there, "b2", "same", b"we met again", "F2")
+        shelf.file(there, "d", "film.mp4", b"0123456789" * 7_000, "F1")
+        shelf.file(there, "s", "stream.bin", b"0123456789" * 3_000, "F1")
+
+    def second(shelf: Shelf) -> None:
+        there = shelf.collection(kind=Kind.FILE)
+        shelf.describe(there, "F2", name="Protocols", facts=FileFacts("", folder=True))
+        shelf.describe(there, "b", name="other")
+        shelf.file(there, "a", "budget.ods", b"more money", "F1")
+        shelf.remove(there, "b2")
+        shelf.file(there, "d", "film.mp4", b"9876543210" * 7_000, "F1")
+        shelf.file(there, "e", "new", b"new", "F2")
+
+    return first if number == 1 else second
 
 
 def tree(bench: Bench) -> Tree:
