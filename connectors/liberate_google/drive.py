@@ -209,16 +209,17 @@ class DriveSource:
         A folder with limited access has all its grants, and True: not all members see what is in it.
         """
         if file.get("inheritedPermissionsDisabled"):
-            return self._permissions(str(file["id"]), inherited=True), True
+            return self._permissions(str(file["id"]), direct=False), True
         own = self._permissions(str(file["id"])) if file.get("hasAugmentedPermissions") else ()
         if not top:
             return own, False
         if self._members is None:
-            self._members = self._permissions(self._root()[0], members=True)
+            self._members = self._permissions(self._root()[0], direct=False, needed=True)
         return ordered((*own, *self._members)), False
 
-    def _permissions(self, key: str, *, members: bool = False, inherited: bool = False) -> tuple[Grant, ...]:
-        """What an item of a shared drive, or the drive itself, grants directly; or also what it inherits."""
+    def _permissions(self, key: str, *, direct: bool = True, needed: bool = False) -> tuple[Grant, ...]:
+        """What an item of a shared drive, or the drive itself, grants `direct`ly, or all of it; () where nobody may
+        see that, unless it is `needed`."""
         found: list[dict[str, Any]] = []
         token: str | None = None
         while True:
@@ -231,18 +232,18 @@ class DriveSource:
             )
             answer = self._client.call("permissions.list", request, (Trouble.FORBIDDEN, Trouble.GONE))
             if isinstance(answer, Failure):
-                if members:
+                if needed:
                     raise AccountError(
                         "not-a-member",
                         f"{self._client.account} is not a member of this shared drive, and so cannot read it.",
                         "Make that address a manager of the drive for the time of the move.",
                     )
-                break  # who may not see the sharing of an item gets the item without it
+                break
             found += answer.get("permissions", ())
             token = answer.get("nextPageToken")
             if not token:
                 break
-        return convert.grants(found, direct=not members and not inherited)
+        return convert.grants(found, direct=direct)
 
     def _dangling(self, files: Sequence[File], tree: Tree) -> set[str]:
         """Those shortcuts of ours whose target cannot be seen. Nobody follows them; one look says if they lead on."""

@@ -21,6 +21,9 @@ _GOOGLE = "application/vnd.google-apps."
 FOLDER = _GOOGLE + "folder"
 SHORTCUT = _GOOGLE + "shortcut"
 
+SECOND = "#"
+"""Between a file's id and what tells a second thing that is said about it from the first."""
+
 PERMISSION = "id,type,role,emailAddress,domain,expirationTime,deleted,pendingOwner,view"
 FIELDS = (
     "id,name,mimeType,size,md5Checksum,sha1Checksum,sha256Checksum,createdTime,modifiedTime,parents,trashed,starred,"
@@ -182,9 +185,7 @@ def item(file: File, facts: FileFacts, documents: Documents) -> Item:
     )  # fmt: skip
 
 
-def facts_of(
-    file: File, account: str, parent: str, grants: Sequence[Grant], comments: int = 0, *, closed: bool = False
-) -> FileFacts:
+def facts_of(file: File, account: str, parent: str, grants: Sequence[Grant], *, closed: bool = False) -> FileFacts:
     """What travels beside the file. `parent`, `grants` and `closed` as the tree knows them."""
     owner = owner_of(file)
     return FileFacts(
@@ -194,7 +195,7 @@ def facts_of(
         starred=bool(file.get("starred")),
         trashed=bool(file.get("trashed")),
         owner="" if not owner or file.get("ownedByMe") or owner == account.casefold() else owner,
-        notes=bool(file.get("description")) + comments,
+        notes=int(bool(file.get("description"))),
         grants=tuple(grants),
         closed=closed,
     )
@@ -385,7 +386,7 @@ def refusal(code: str) -> ItemError:
 def closed(file: File) -> Skipped:
     """What to say of a folder in a shared drive to which access is limited: it moves, its being closed does not."""
     return Skipped(
-        f"{file['id']}#closed",
+        f"{file['id']}{SECOND}closed",
         "closed-folder",
         "Not all who see the shared drive see what is in this folder. It is moved, and is not closed at the "
         "destination to whoever sees the Team folder or account that it goes to.",

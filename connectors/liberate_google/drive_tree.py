@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 from liberate.connector import Skipped
 from liberate.files import Grant, narrower
 from liberate_google import drive_convert as convert
-from liberate_google.drive_convert import File
-
-SECOND = "#"  # between a file's id and a second folder's in the id of what is said about it
+from liberate_google.drive_convert import SECOND, File
 
 
 class _Folder(NamedTuple):

@@ -45,8 +45,10 @@ class Counting:
         return joins
 
     def _count(self, joins: Joins, room: Room, cast: Cast) -> None:
-        authors = {self._people.user(cast, room.workspace.id, one): one for one in reversed(room.members)}
-        users = list(dict.fromkeys(self._people.user(cast, room.workspace.id, one) for one in room.members))
+        authors: dict[str, str] = {}  # by user; of several that are one, the first
+        for one in room.members:
+            authors.setdefault(self._people.user(cast, room.workspace.id, one), one)
+        users = list(authors)
         own = [user for user in users if not self._people.ghost(user)]
         place, inside = self._joined(self._rooms.alias(room.workspace.id, room.id))
         if inside:
