@@ -104,11 +104,7 @@ class NextcloudDestination:
         """See Destination.prepare."""
         place = Place("/".join((*self._open.root, *collection.path)))
         with self._client() as client:
-            there = self._tree.stat(client, place)
-            if there is None:
-                self._tree.ensure(client, place)
-            elif not there.folder:
-                raise ItemError("folder-is-a-file", "A file stands where a folder is to be made.", "Rename it there.")
+            self._tree.own(client, place)
         return place
 
     def held(self, place: Place) -> Iterator[Held]:
@@ -117,12 +113,14 @@ class NextcloudDestination:
             return
         with self._client() as client:
             try:
+                if self._tree.own(client, place):
+                    return
                 for name, entry in self._tree.listing(client, place):
-                    yield inventory.held(f"{place}/{name}" if place else name, entry)
-            except ItemError as error:
-                if error.code != "gone":
+                    foreign = entry.folder and self._tree.foreign(client, entry)
+                    yield inventory.held(f"{place}/{name}" if place else name, entry, foreign=foreign)
+            except ItemError as error:  # of a file in its place, writing says more
+                if error.code not in ("gone", "folder-is-a-file"):
                     raise
-                self._tree.ensure(client, place)
 
     def make_folder(self, slot: Slot) -> Receipt:
         """See KeepsTrees.make_folder."""

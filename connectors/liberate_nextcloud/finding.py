@@ -67,7 +67,7 @@ def standing(tree: Tree, client: Client, place: Place, slots: Sequence[Slot]) ->
     out = []
     for slot in slots:
         entry = there.get(same(slot.name))
-        if entry is not None and _could_be(slot, entry):
+        if entry is not None and _could_be(slot, entry) and not tree.foreign(client, entry):
             out.append((slot, entry))
     return out
 

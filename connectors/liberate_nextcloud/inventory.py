@@ -52,11 +52,11 @@ def _ranges(tree: Tree, client: Client, root: Place) -> Iterator[list[Held]]:
     while True:
         page = _page(tree, client, root, multistatus.not_before(since), "d:getlastmodified")
         if not _full(page, _PAGE):
-            yield _own(page)
+            yield _own(tree, client, page)
             return
         last = max(_second(entry) for _, entry in page)
         if last > since:
-            yield _own([one for one in page if _second(one[1]) < last])
+            yield _own(tree, client, [one for one in page if _second(one[1]) < last])
             since = last
             continue
         yield from _within(tree, client, root, since)  # a whole page of one second: unpacked, or restored
@@ -69,11 +69,11 @@ def _within(tree: Tree, client: Client, root: Place, second: int) -> Iterator[li
     while True:
         page = _page(tree, client, root, multistatus.at_second(second, least), "oc:size")
         if not _full(page, _PAGE):
-            yield _own(page)
+            yield _own(tree, client, page)
             return
         largest = max(entry.total for _, entry in page)
         if largest > least:
-            yield _own([one for one in page if one[1].total < largest])
+            yield _own(tree, client, [one for one in page if one[1].total < largest])
             least = largest
             continue
         # As many of one second and one size: nothing tells them apart, so they come at once.
@@ -81,7 +81,7 @@ def _within(tree: Tree, client: Client, root: Place, second: int) -> Iterator[li
         page = list(_search(tree, client, root, where, _ALIKE))
         if _full(page, _ALIKE):
             raise _Unable
-        yield _own(page)
+        yield _own(tree, client, page)
         least += 1
 
 
@@ -94,9 +94,9 @@ def _full(page: Sequence[tuple[str, Entry]], limit: int) -> bool:
     return len(page) >= limit - 1
 
 
-def _own(page: Sequence[tuple[str, Entry]]) -> list[Held]:
-    """Without what others share with the account."""
-    return [held(path, entry) for path, entry in page if not entry.received]
+def _own(tree: Tree, client: Client, page: Sequence[tuple[str, Entry]]) -> list[Held]:
+    """Without what only shows in the account."""
+    return [held(path, entry) for path, entry in page if not tree.foreign(client, entry)]
 
 
 def _second(entry: Entry) -> int:
@@ -148,7 +148,7 @@ def walk(tree: Tree, client: Client, root: Place) -> Iterator[Held]:
         place = waiting.pop()
         try:
             for name, entry in tree.listing(client, place):
-                if entry.received:
+                if tree.foreign(client, entry):
                     continue
                 if entry.folder:
                     waiting.append(inside(place, name))
@@ -158,7 +158,7 @@ def walk(tree: Tree, client: Client, root: Place) -> Iterator[Held]:
                 raise
 
 
-def held(path: str, entry: Entry) -> Held:
+def held(path: str, entry: Entry, *, foreign: bool = False) -> Held:
     """What stands at that path, as the contract says it."""
     place, name = paths.split(path)
     return Held(
@@ -168,4 +168,5 @@ def held(path: str, entry: Entry) -> Held:
         paths.receipt_id(entry.fileid, name),
         None if entry.folder else entry.size,
         "" if entry.folder else entry.etag,
+        foreign,
     )

@@ -33,6 +33,7 @@ class Login:
     clients: Clients
     can: Capabilities
     root: tuple[str, ...]  # the folder that everything is below
+    base: str = ""  # the Team folder whose account it is; "": the home of the user
     made: Credential | None = None  # an app password that was made for this opening
 
     def close(self, settings: NextcloudSettings) -> None:
@@ -79,9 +80,9 @@ def log_in(
             if team is not None:
                 _prepare_team(settings, client, user, team, gate)
     except BaseException:
-        Login(name, whose, clients, Capabilities(), root, credential if made else None).close(settings)
+        Login(name, whose, clients, Capabilities(), root, made=credential if made else None).close(settings)
         raise
-    return Login(user, whose, clients, can, root, credential if made else None)
+    return Login(user, whose, clients, can, root, team or "", credential if made else None)
 
 
 def _credential(

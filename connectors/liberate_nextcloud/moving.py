@@ -25,7 +25,7 @@ def make_folder(tree: Tree, client: Client, names: Names, slot: Slot) -> Receipt
             there = tree.stat(client, place)
             if there is None:
                 raise refusals.unreadable(tree.whose) if reply.status != 423 else refusals.refusal(reply, tree.whose)
-            if not there.folder:
+            if not there.folder or tree.foreign(client, there):
                 raise refusals.name_taken()
             return receipt_of(slot.place, slot.name, there)
         if reply.status != 409 or again:

@@ -51,11 +51,6 @@ class Entry:
     comments: int
     encrypted: bool  # end to end: the server itself cannot read what is in it
 
-    @property
-    def received(self) -> bool:
-        """Whether it is somebody else's, who shares it with the account."""
-        return self.mount.startswith("shared")
-
 
 def search(scope: str, where: str, limit: int, by: str = "") -> bytes:
     """The body of a SEARCH below `scope`, a path such as /files/anna/Work, percent-encoded; `by`: what ascends."""

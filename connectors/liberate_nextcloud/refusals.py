@@ -35,6 +35,14 @@ def changed_there() -> ItemError:
     )
 
 
+def foreign_folder(whose: str, place: str) -> AccountError:
+    return AccountError(
+        "foreign-folder",
+        f"The folder {place} of {whose} belongs to others: they would see what is moved into it.",
+        f"Rename it there, or choose another folder in the plan, then {_AGAIN}.",
+    )
+
+
 def gone() -> ItemError:
     return ItemError("gone", "It is no longer at the Nextcloud where it was put.")
 

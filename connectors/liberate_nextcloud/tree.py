@@ -31,6 +31,15 @@ class Tree:
     def __init__(self, login: Login) -> None:
         self.user = login.user
         self.whose = login.whose
+        self._base = login.base
+        self._mount: str | None = None  # how what the account is to have is mounted; None: not asked for yet
+
+    def foreign(self, client: Client, entry: Entry) -> bool:
+        """Whether it only shows in the account: shared by somebody else, a Team folder, an external storage."""
+        if entry.mount and self._mount is None:
+            base = self.stat(client, self._base)
+            self._mount = "" if base is None else base.mount
+        return entry.mount not in ("", self._mount)
 
     def stat(self, client: Client, place: Place | str, name: str = "") -> Entry | None:
         """What stands there; None if nothing does."""
@@ -62,6 +71,21 @@ class Tree:
                         yield name, entry
             except multistatus.NotXml:
                 raise refusals.unreadable(self.whose) from None
+
+    def own(self, client: Client, place: Place) -> bool:
+        """Make sure that the folder is there, and the account's own; whether it was made just now.
+
+        Raises AccountError if others would see what came into it, ItemError if a file stands there.
+        """
+        above, there = place, self.stat(client, place)
+        while there is None and above:
+            above, _ = paths.split(above)
+            there = self.stat(client, above)
+        if there is not None and self.foreign(client, there):
+            raise refusals.foreign_folder(self.whose, above)
+        if above == place and there is not None and not there.folder:
+            raise ItemError("folder-is-a-file", "A file stands where a folder is to be made.", "Rename it there.")
+        return above != place and self.ensure(client, place)
 
     def ensure(self, client: Client, place: Place | str) -> bool:
         """Make the folder and those above it where they are missing; whether it was made just now."""

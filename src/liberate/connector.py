@@ -369,6 +369,7 @@ class Held:
     id: str  # of a receipt for it
     size: int | None = None  # bytes
     version: str = ""  # as in Receipt
+    foreign: bool = False  # a folder of others that only shows here: what came into it, they would see
 
 
 def inside(place: Place, name: str) -> Place:
@@ -387,11 +388,17 @@ class KeepsTrees(Protocol):
     """
 
     def held(self, place: Place) -> Iterator[Held]:
-        """What stands in the place itself, not below it. A place whose folder is gone is made anew."""
+        """What stands in the place itself, not below it. A place whose folder is gone is made anew.
+
+        Raises AccountError if the place itself has become foreign.
+        """
         ...
 
     def make_folder(self, slot: Slot) -> Receipt:
-        """Make the folder, or find the one of that name, whoever made it. NAME_TAKEN if a file has its name."""
+        """Make the folder, or find the one of that name, whoever made it.
+
+        NAME_TAKEN if a file has its name, or a folder that is foreign.
+        """
         ...
 
     def move(self, slot: Slot, receipt: Receipt) -> Receipt:

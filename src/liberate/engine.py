@@ -61,6 +61,11 @@ class Work:
     over: bool = False  # nothing left, or nothing possible in this run
     failure: LiberateError | None = None
 
+    @property
+    def files_to(self) -> str:
+        """The connection that its files go to; "" without any."""
+        return self.move.route.destination.name if Kind.FILE in self.move.route.kinds else ""
+
 
 class Backoff:
     """How long to wait after a failure: what the service asked for, else longer each time nothing came of it."""
@@ -237,7 +242,9 @@ class Engine:
             while True:
                 if self.stopping():
                     return None
-                best = min(filter(self._free, self._works), key=lambda work: self._rank(work, current), default=None)
+                filling = {one.files_to for one in self._works if not (one.closed or one.over)} - {""}
+                free = [work for work in self._works if self._free(work, filling)]
+                best = min(free, key=lambda work: self._rank(work, current), default=None)
                 if best is not None:
                     task = best.todo.popleft() if best.discovered else None
                     self._turn += 1
@@ -252,10 +259,15 @@ class Engine:
                     return None
                 self._change.wait(0.5)
 
-    def _free(self, work: Work) -> bool:
+    def _free(self, work: Work, filling: set[str]) -> bool:
+        """Whether there is something that may be done for a work.
+
+        Last things wait while others' files are on their way to where its own went (`filling`): what is shared shows in
+        other accounts under its name, which may be one that theirs are to have.
+        """
         if work.over or (work.running and not work.discovered) or (work.discovered and not work.todo):
             return False
-        if work.running >= WORKERS_AN_ACCOUNT:
+        if work.running >= WORKERS_AN_ACCOUNT or (work.closed and work.files_to in filling):
             return False
         ends = (work.move.route.source, work.move.route.destination)
         return all(self._in_use[end.name] < end.max_parallel for end in ends)

@@ -21,8 +21,8 @@ def name_items(
 ) -> None:
     """Give each new row the name it will have in its place.
 
-    `held` tells what stands in a place whoever put it there, folded: whether each is a folder. A folder may
-    have the name of a stranger's folder, for it becomes one with it; nothing else may have a stranger's name.
+    `held` tells what stands in a place whoever put it there, folded: whether a folder could become one with it, and
+    so have its name; nothing else may have a stranger's name.
     """
     by_place: dict[int, list[Row]] = {}
     for row in rows:
@@ -39,7 +39,7 @@ def name_items(
         taken = _Taken(ledger, place, likely[place], have.get(place, set()))
         there = held(place)
         for row, name in zip(some, wanted, strict=True):
-            taken.strangers = there if not _is_folder(row) else {one for one, folder in there.items() if not folder}
+            taken.strangers = there if not _is_folder(row) else {one for one, joins in there.items() if not joins}
             row.name = unique(name, taken, rules, files=is_file(row))
             row.folded = fold(row.name, rules)
             taken.add(row.folded)

@@ -88,13 +88,13 @@ class TreeSending(Sending):
     # Names ---------------------------------------------------------------------------------------
 
     def _names_there(self, number: int) -> Mapping[str, bool]:
-        """What stands in the place, folded, whoever put it there: whether each is a folder."""
+        """What stands in the place, folded, whoever put it there: whether a folder could become one with it."""
         found = self._there.get(number)
         if found is None:
             destination = self._ends.destination
             rules = self._ends.places.rules
             held = destination.held(self._place(number)) if isinstance(destination, KeepsTrees) else ()
-            found = self._there[number] = {fold(one.name, rules): one.folder for one in held}
+            found = self._there[number] = {fold(one.name, rules): one.folder and not one.foreign for one in held}
         return found
 
     def _name(self, rows: Sequence[Row]) -> None:

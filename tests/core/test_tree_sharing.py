@@ -11,12 +11,16 @@ import pytest
 from core_kit import Bench, fill, tree
 
 import liberate
-from liberate.connector import Item, Loaded
+from liberate.connector import Item, Kind, Loaded
 from liberate.errors import ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy, Grant, Role
 from liberate.people import Person
 from liberate.testing.faults import Raise
+from liberate.testing.memory import connector
+from liberate.testing.memory_shelf import Shelf
+from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
+from liberate.testing.plans import plan
 
 BO = Grant("user", "bo@x", Role.WRITER)
 CLAIRE = Grant("user", "claire@x", Role.READER)
@@ -186,3 +190,35 @@ def test_something_closed_that_stays_behind_takes_no_share_away(bench: Bench) ->
     bench.shelf.describe(there, "b", facts=FileFacts("F2", grants=(BO,), closed=True, owner="bo@x"))
     bench.run()
     assert tree(bench).shares()["Board"] == [("user", "bo", "writer"), ("user", "claire", "reader")]
+
+
+def test_nothing_is_shared_before_everybodys_files_are_there(tmp_path: Path) -> None:
+    """What is shared shows in somebody's account, under a name that theirs may be to have."""
+    shelves, stores = {"anna": Shelf(), "bo": Shelf()}, {"anna": Store(), "bo": Store()}
+    done: list[str] = []
+
+    class Telling(TreeDestination):
+        def write_many(self, parts: Any) -> Any:
+            for slot, outcome in super().write_many(parts):
+                done.append(f"write {slot.name}")
+                yield slot, outcome
+
+        def share(self, receipt: Any, share: Any) -> Any:
+            done.append("share")
+            return super().share(receipt, share)
+
+    for name, collections in (("anna", 1), ("bo", 3)):
+        for number in range(collections):
+            there = shelves[name].collection(f"{number}", kind=Kind.FILE)
+            facts = FileFacts(grants=(Grant("user", f"{'bo' if name == 'anna' else 'anna'}@x", Role.READER),))
+            shelves[name].file(there, f"{number}", f"{name} {number}", b"x", facts=facts)
+    moving = plan(
+        tmp_path / "job",
+        connector("source", source=lambda account: MemoryFileSource(shelves[account.name.partition("@")[0]])),
+        connector("destination", destination=lambda account: Telling(stores[account.name])),
+        people=[Person("anna@x", "anna"), Person("bo@x", "bo")],
+        files=FilePolicy(shares=frozenset({"people"})),
+    )
+    liberate.migrate(moving, workers=1)
+    assert sorted(done[:4]) == ["write anna 0", "write bo 0", "write bo 1", "write bo 2"]
+    assert done[4:] == ["share"] * 4

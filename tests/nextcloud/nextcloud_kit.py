@@ -70,6 +70,11 @@ class Somebody:
     def remove(self, path: str) -> None:
         assert self.ask("DELETE", path).status_code == 204
 
+    def share(self, path: str, user: str) -> None:
+        told = {"path": f"/{path}", "shareType": "0", "shareWith": user, "permissions": "31"}
+        answer = self._client.ocs("POST", "apps/files_sharing/api/v1/shares", told)
+        assert answer.status_code == 200, answer.text
+
     def tree(self) -> dict[str, bytes | None]:
         out: dict[str, bytes | None] = {}
         waiting = [self._below]

@@ -1,0 +1,140 @@
+"""Folders of others that show in an account: what is moved never comes into them, for others would see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from liberate_nextcloud.connectors import nextcloud
+from liberate_nextcloud.destination import NextcloudDestination
+from liberate_nextcloud.gate import Gate
+from liberate_nextcloud.settings import NextcloudSettings
+from liberate_nextcloud.standin import NextcloudStandin
+from nextcloud_kit import APP_SECRET, ROOT, USERS, Bytes, Somebody, file, folder, nobody
+from pydantic import SecretStr
+
+import liberate
+from liberate.connector import NAME_TAKEN, Account, Collection, Kind, Place, inside
+from liberate.errors import AccountError, ItemError
+from liberate.files import FileFacts, FilePolicy, Grant, Role
+from liberate.people import Person
+from liberate.testing.memory import connector
+from liberate.testing.memory_shelf import Shelf
+from liberate.testing.memory_tree import MemoryFileSource
+from liberate.testing.plans import plan
+
+
+@pytest.fixture
+def ben(standin: NextcloudStandin) -> Somebody:
+    return Somebody(standin.url, "ben", USERS["ben"])
+
+
+def team(standin: NextcloudStandin, name: str) -> NextcloudDestination:
+    """A Team folder, which anna writes."""
+    settings = NextcloudSettings(
+        url=standin.url, appapi_secret=SecretStr(APP_SECRET), team_folders_as="anna", admin_user="admin"
+    )
+    return NextcloudDestination(settings, Account(f"team:{name}", kind="shared"), gate=Gate())
+
+
+@pytest.fixture(params=["shared by somebody", "a Team folder"])
+def shown(request: pytest.FixtureRequest, standin: NextcloudStandin, ben: Somebody) -> str:
+    """The name of a folder in anna's home that is not hers alone."""
+    standin.add_user("admin", "admin-login", admin=True)
+    if request.param == "shared by somebody":
+        ben.mkdir("Photos")
+        ben.share("Photos", "anna")
+    else:
+        with team(standin, "Photos"):
+            pass
+    return "Photos"
+
+
+def test_a_folder_of_others_is_not_used_though_it_has_the_name(destination: NextcloudDestination, shown: str) -> None:
+    home = Place("")
+    (held,) = destination.held(home)
+    assert (held.name, held.folder, held.foreign) == (shown, True, True)
+    slot = folder(home, shown)
+    with pytest.raises(ItemError) as told:
+        destination.make_folder(slot)
+    assert told.value.code == NAME_TAKEN
+    assert destination.find([slot], nobody) == {}
+
+
+def test_a_file_of_others_is_not_taken_for_ours_though_it_has_the_bytes(
+    destination: NextcloudDestination, ben: Somebody
+) -> None:
+    ben.put("a.txt", b"the same")
+    ben.share("a.txt", "anna")
+    assert destination.find([file(Place(""), "a.txt", b"the same")], nobody) == {}
+
+
+def test_a_place_in_a_folder_of_others_stops_the_account_before_anything_is_written(
+    destination: NextcloudDestination, shown: str, owner: Somebody
+) -> None:
+    for path in ((shown,), (shown, "Work"), (shown, "Work", "Deep")):
+        with pytest.raises(AccountError) as told:
+            destination.prepare(Collection("work", path, Kind.FILE))
+        assert told.value.code == "foreign-folder"
+        with pytest.raises(AccountError):
+            list(destination.held(Place("/".join(path))))
+    assert owner.tree() == {shown: None}
+
+
+def test_a_folder_of_others_that_came_in_the_place_of_ours_is_not_written_to(
+    settings: NextcloudSettings, secret: str, owner: Somebody, ben: Somebody
+) -> None:
+    def opened() -> NextcloudDestination:
+        return NextcloudDestination(settings, Account("anna", secret), gate=Gate())
+
+    with opened() as destination:
+        place = destination.prepare(ROOT)
+        destination.make_folder(folder(place, "Deep"))
+        destination.write(file(inside(place, "Deep"), "a.txt", b"a"), Bytes(b"a"))
+    owner.remove("Work")
+    ben.mkdir("Work")
+    ben.share("Work", "anna")
+    with opened() as destination, pytest.raises(AccountError) as told:
+        list(destination.held(inside(place, "Deep")))
+    assert told.value.code == "foreign-folder"
+    assert ben.tree() == {"Work": None}
+
+
+def test_a_team_folder_is_no_folder_of_others_to_its_own_account(standin: NextcloudStandin) -> None:
+    standin.add_user("admin", "admin-login", admin=True)
+    for _ in range(2):
+        with team(standin, "Board") as destination:
+            place = destination.prepare(ROOT)
+            assert destination.make_folder(folder(place, "Minutes")).id
+            assert [held.foreign for held in destination.held(place)] == [False]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["one after the other", "together"])
+def test_people_whose_folders_have_one_name_keep_to_their_own(
+    tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody, first: bool
+) -> None:
+    """Each shares theirs with the other: whoever is moved later finds a folder of that name in their home."""
+    shelves = {"anna@x": Shelf(), "ben@x": Shelf()}
+    for name, to in (("anna@x", "ben@x"), ("ben@x", "anna@x")):
+        there = shelves[name].collection(kind=Kind.FILE)
+        shelves[name].folder(there, "F", "Photos")
+        shelves[name].describe(there, "F", facts=FileFacts(folder=True, grants=(Grant("user", to, Role.WRITER),)))
+        shelves[name].file(there, "a", f"{name}.jpg", name.encode(), "F")
+
+    def move(left_out: str = "") -> None:
+        moving = plan(
+            tmp_path / "job",
+            connector("source", source=lambda account: MemoryFileSource(shelves[account.name])),
+            nextcloud,
+            destination_settings=NextcloudSettings(url=standin.url, appapi_secret=SecretStr(APP_SECRET)),
+            people=[Person(f"{one}@x", one, action="skip" if one == left_out else "move") for one in ("anna", "ben")],
+            files=FilePolicy(shares=frozenset({"people"})),
+        )
+        liberate.migrate(moving, workers=1)
+
+    if first:
+        move("ben")
+    move()
+    his, annas = ("Photos (2)", "Photos") if first else ("Photos", "Photos (2)")
+    assert {path for path, body in owner.tree().items() if body} == {"Photos/anna@x.jpg", "Photos (2)/ben@x.jpg"}
+    assert {path for path, body in ben.tree().items() if body} == {f"{his}/ben@x.jpg", f"{annas}/anna@x.jpg"}
