@@ -54,7 +54,7 @@ class Tally:
                 account.waiting = ""
                 self._steps.append((now, 1, 0))
             case Waiting(seconds=seconds, why=why):
-                account.waiting = f"waits {seconds:.0f} s: {why}"
+                account.waiting = f"waits {seconds:.0f} s: {why}" if seconds else f"waits: {why}"
             case Sharing():
                 account.waiting = ""
             case Stopped(why=why):

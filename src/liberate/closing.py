@@ -64,17 +64,21 @@ def unshare(ledger: Ledger, destination: Destination, account: int) -> bool:
 class Closing:
     """One turn at an account's last things. Each may be repeated; what is done is recorded and not done again."""
 
-    def __init__(self, desk: Desk, ends: Ends, account: int, directory: Directory, *, relisted: bool) -> None:
+    def __init__(
+        self, desk: Desk, ends: Ends, account: int, directory: Directory, *, relisted: bool, alone: bool = True
+    ) -> None:
         self._desk = desk
         self._ends = ends
         self._account = account
         self._directory = directory
         self._relisted = relisted
+        self._alone = alone  # nobody's files are still on their way to the destination
+        self.waits = False  # for that, with shares to be made
         self._ledger = desk.ledger
         self.progressed = False
 
     def run(self) -> bool:
-        """Do them; False if the run was asked to stop before the last."""
+        """Do them; False if some are left, because the run was asked to stop or the sharing `waits`."""
         policy = self._desk.terms.files
         if policy.deleted == "trash":
             self._remove()
@@ -83,7 +87,7 @@ class Closing:
         self._share()
         if not self._desk.stop():
             self._date()
-        return not self._desk.stop()
+        return not self._desk.stop() and not self.waits
 
     # What the source no longer has ---------------------------------------------------------------
 
@@ -153,6 +157,9 @@ class Closing:
             return
         destination = self._ends.destination
         if not isinstance(destination, Shares):
+            return
+        self.waits = not self._alone
+        if self.waits:
             return
         self._desk.observer(Sharing(self._desk.account, waiting, destination.share_rate))
         while some := self._ledger.to_share(self._account):

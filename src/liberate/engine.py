@@ -57,6 +57,7 @@ class Work:
     served: int = 0  # the turn in which it was last taken up
     recount: bool = True  # rows came or went since they were last counted by folder
     closed: bool = False  # its last things were done or begun: those that wait until all else is there
+    shares: bool = False  # they are done but for the sharing, which waits until others' files are there, too
     filters: bool = False  # its source knows what the mailbox does by itself
     over: bool = False  # nothing left, or nothing possible in this run
     failure: LiberateError | None = None
@@ -242,8 +243,8 @@ class Engine:
             while True:
                 if self.stopping():
                     return None
-                filling = {one.files_to for one in self._works if not (one.closed or one.over)} - {""}
-                free = [work for work in self._works if self._free(work, filling)]
+                filling = self._filling()
+                free = (work for work in self._works if self._free(work, filling))
                 best = min(free, key=lambda work: self._rank(work, current), default=None)
                 if best is not None:
                     task = best.todo.popleft() if best.discovered else None
@@ -260,17 +261,20 @@ class Engine:
                 self._change.wait(0.5)
 
     def _free(self, work: Work, filling: set[str]) -> bool:
-        """Whether there is something that may be done for a work.
-
-        Last things wait while others' files are on their way to where its own went (`filling`): what is shared shows in
-        other accounts under its name, which may be one that theirs are to have.
-        """
         if work.over or (work.running and not work.discovered) or (work.discovered and not work.todo):
             return False
-        if work.running >= WORKERS_AN_ACCOUNT or (work.closed and work.files_to in filling):
+        if work.running >= WORKERS_AN_ACCOUNT or (work.shares and work.files_to in filling):
             return False
         ends = (work.move.route.source, work.move.route.destination)
         return all(self._in_use[end.name] < end.max_parallel for end in ends)
+
+    def _filling(self) -> set[str]:
+        """The connections that somebody's files are still on their way to.
+
+        Sharing waits for them: what is shared shows in other accounts under its name, which may be one that theirs
+        are to have.
+        """
+        return {work.files_to for work in self._works if not (work.closed or work.over)} - {""}
 
     @staticmethod
     def _rank(work: Work, current: Work | None) -> tuple[int, bool, int]:
@@ -450,13 +454,17 @@ class Engine:
         desk, kinds = self._desk(work.move), work.move.route.kinds
         last: list[Closing | Filtering] = []
         if kinds & _CLOSED:
-            last.append(Closing(desk, opened, work.account, self._directory, relisted=work.recount))
+            alone = work.files_to not in self._filling()
+            last.append(Closing(desk, opened, work.account, self._directory, relisted=work.recount, alone=alone))
         if work.filters:
             opened.kind = Kind.MAIL
             last.append(Filtering(desk, opened, work.account))
         for closing in last:
             try:
                 if not closing.run():
+                    if isinstance(closing, Closing) and closing.waits and not work.shares:
+                        work.shares = True
+                        self.tell(Waiting(work.move.label, 0.0, "Its files are there. They are shared when all are."))
                     return False
             finally:
                 if closing.progressed:

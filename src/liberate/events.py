@@ -49,7 +49,7 @@ class Waiting:
     """An account's work is interrupted for a while."""
 
     account: str
-    seconds: float
+    seconds: float  # 0: not known, because it waits for other accounts
     why: str
 
 
