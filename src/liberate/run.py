@@ -12,13 +12,14 @@ import sqlalchemy as sa
 
 from liberate.collect import collect
 from liberate.connector import Evidence
-from liberate.engine import PATIENCE, WORKERS, Engine, Work
+from liberate.engine import PATIENCE, WORKERS, Engine
 from liberate.errors import AccountError, PlanError
 from liberate.events import Observer, ignore
 from liberate.hold import Hold, refuse_network_folder
 from liberate.ledger import Ledger
 from liberate.looking import Looked, look
 from liberate.moves import Move, Plan
+from liberate.opened import Work
 from liberate.people import same_name
 from liberate.rejects import Rejects
 from liberate.report import Report

@@ -12,12 +12,12 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from liberate.closing import receipt_at, slot_at
 from liberate.connector import KeepsObjects, Kind, Removes, RemovesRooms, Shares
-from liberate.engine import Backoff, Opened, Work
 from liberate.errors import ItemError, PlanError, TransientError
 from liberate.events import Moved, Observer, Waiting
 from liberate.ledger import Ledger
 from liberate.ledger_rows import State
 from liberate.moves import Move
+from liberate.opened import Backoff, Opened, Work
 from liberate.report import Count
 
 _TRIES = 6  # without an item taken back in between

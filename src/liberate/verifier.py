@@ -11,12 +11,13 @@ from queue import Empty, SimpleQueue
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from liberate.connector import Evidence, Inventories, Kind, Place
-from liberate.engine import Backoff, Opened, Work, attend
+from liberate.engine import attend
 from liberate.errors import AccountError, PlanError, TransientError
 from liberate.events import Checked, Event, Observer, Planned, Stopped, Waiting
 from liberate.ledger import Ledger
 from liberate.ledger_rows import Row
 from liberate.moves import Move
+from liberate.opened import Backoff, Opened, Work
 from liberate.proof import read_back
 from liberate.tree_verifier import Stock, looked_at
 
