@@ -22,10 +22,10 @@ def make_folder(tree: Tree, client: Client, names: Names, slot: Slot) -> Receipt
             names.empty(place)
             return Receipt(paths.receipt_id(number, slot.name), slot.place)
         if reply.status in (201, 405, 423):  # locked: somebody is making it at this very moment
-            there = tree.stat(client, place)
+            there = tree.stat(client, place, shares=True)
             if there is None:
                 raise refusals.unreadable(tree.whose) if reply.status != 423 else refusals.refusal(reply, tree.whose)
-            if not there.folder or tree.foreign(client, there):
+            if not there.folder or there.shared or tree.foreign(client, there):
                 raise refusals.name_taken()
             return receipt_of(slot.place, slot.name, there)
         if reply.status != 409 or again:

@@ -20,7 +20,9 @@ _PROPS = (
     "<nc:creation_time/><nc:upload_time/><nc:mount-type/><oc:permissions/><d:quota-available-bytes/>"
     "<oc:owner-id/><oc:comments-count/><nc:is-encrypted/>"
 )
-PROPFIND = f'<?xml version="1.0"?><d:propfind {_NAMESPACES}><d:prop>{_PROPS}</d:prop></d:propfind>'.encode()
+_ASKING = '<?xml version="1.0"?><d:propfind {}><d:prop>{}</d:prop></d:propfind>'
+PROPFIND = _ASKING.format(_NAMESPACES, _PROPS).encode()
+PROPFIND_SHARES = _ASKING.format(_NAMESPACES, f"{_PROPS}<oc:share-types/>").encode()  # dearer: it looks for shares
 _SEARCHED = (
     "<d:getetag/><d:getlastmodified/><d:getcontentlength/><d:resourcetype/><oc:fileid/><oc:size/><nc:mount-type/>"
 )
@@ -50,6 +52,7 @@ class Entry:
     owner: str  # user id; "" where it is not told
     comments: int
     encrypted: bool  # end to end: the server itself cannot read what is in it
+    shared: bool  # others see it: with somebody, a group, by a link; False also if that was not asked
 
 
 def search(scope: str, where: str, limit: int, by: str = "") -> bytes:
@@ -178,6 +181,7 @@ def _entry(response: Any) -> Entry:
         text(f"{_OC}owner-id"),
         _number(text(f"{_OC}comments-count")) or 0,
         text(f"{_NC}is-encrypted") == "1",
+        len(found.get(f"{_OC}share-types", ())) > 0,
     )
 
 

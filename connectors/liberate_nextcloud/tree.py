@@ -41,11 +41,10 @@ class Tree:
             self._mount = "" if base is None else base.mount
         return entry.mount not in ("", self._mount)
 
-    def stat(self, client: Client, place: Place | str, name: str = "") -> Entry | None:
-        """What stands there; None if nothing does."""
-        reply = client.send(
-            "PROPFIND", paths.files(self.user, place, name), multistatus.PROPFIND, {"Depth": "0", **_XML}
-        )
+    def stat(self, client: Client, place: Place | str, name: str = "", *, shares: bool = False) -> Entry | None:
+        """What stands there, with `shares` also whether others see it; None if nothing does."""
+        asking = multistatus.PROPFIND_SHARES if shares else multistatus.PROPFIND
+        reply = client.send("PROPFIND", paths.files(self.user, place, name), asking, {"Depth": "0", **_XML})
         if reply.status == 404:
             return None
         if reply.status != 207:

@@ -397,7 +397,7 @@ class KeepsTrees(Protocol):
     def make_folder(self, slot: Slot) -> Receipt:
         """Make the folder, or find the one of that name, whoever made it.
 
-        NAME_TAKEN if a file has its name, or a folder that is foreign.
+        NAME_TAKEN if a file has its name, or a folder that others see: one that is foreign, or that its owner shares.
         """
         ...
 

@@ -33,3 +33,18 @@ def test_a_folder_that_somebody_shares_is_not_used_though_it_has_the_name(member
         assert Person(URL, member.user, member.password, name).tree() == {f"{name}/a.txt": b"the same"}
     finally:
         his.remove(name)
+
+
+def test_a_folder_that_its_owner_shares_with_others_is_not_used_though_it_has_the_name(member: Member) -> None:
+    name, home = a_name("board"), Place("")
+    owner = Person(URL, LOGIN.user, LOGIN.password)
+    owner.mkdir(name)
+    try:
+        with opened(NextcloudSettings(url=URL, chunk_size=CHUNK), LOGIN.password, LOGIN.user) as destination:
+            assert destination.make_folder(folder(home, name)).id
+            owner.share(name, member.user)
+            with pytest.raises(ItemError) as refused:
+                destination.make_folder(folder(home, name))
+            assert refused.value.code == NAME_TAKEN
+    finally:
+        owner.remove(name)

@@ -61,6 +61,20 @@ def test_a_folder_of_others_is_not_used_though_it_has_the_name(destination: Next
     assert destination.find([slot], nobody) == {}
 
 
+def test_a_folder_that_its_owner_shares_with_others_is_not_used_though_it_has_the_name(
+    destination: NextcloudDestination, owner: Somebody
+) -> None:
+    home = Place("")
+    for name, to in (("Board", "ben"), ("Plans", "")):
+        owner.mkdir(name)
+        if to:
+            owner.share(name, to)
+    with pytest.raises(ItemError) as told:
+        destination.make_folder(folder(home, "Board"))
+    assert told.value.code == NAME_TAKEN
+    assert destination.make_folder(folder(home, "Plans")).id
+
+
 def test_a_file_of_others_is_not_taken_for_ours_though_it_has_the_bytes(
     destination: NextcloudDestination, ben: Somebody
 ) -> None:

@@ -125,6 +125,11 @@ class View:
             return None
         return str(sum(child.folder is folders for child in (self.node.children or {}).values()))
 
+    def share_types(self) -> list[int]:
+        """How it is shared by the user, or with them: each kind once."""
+        shares = self.cloud.store.kept("share").values()
+        return sorted({s["type"] for s in shares if s["file"] == self.node.id and self.user in (s["owner"], s["with"])})
+
     def display(self, user: str) -> str:
         known = self.cloud.accounts.users.get(user)
         return known.display if known is not None else user
@@ -172,7 +177,7 @@ _FILES: dict[str, Callable[[View], str | None]] = {
     OC + "favorite": lambda v: "1" if v.user in v.node.extra.get("favored", ()) else "0",
     OC + "owner-id": lambda v: escape(v.owner()),
     OC + "owner-display-name": lambda v: escape(v.display(v.owner())),
-    OC + "share-types": lambda v: "",
+    OC + "share-types": lambda v: "".join(f"<oc:share-type>{n}</oc:share-type>" for n in v.share_types()),
     OC + "comments-count": lambda v: str(v.comments),
     OC + "tags": lambda v: "",
     NC + "creation_time": lambda v: str(v.node.created),
