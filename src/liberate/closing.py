@@ -28,6 +28,11 @@ from liberate.sharing import Directory, share_of
 from liberate.turn import Desk, Ends
 
 MANY = 20  # items that may be gone from one run to the next whatever share of all they are
+HOLDS_MORE = ItemError(
+    "holds-more",
+    "The folder became one with a folder that was there, and with a share others would see what that holds.",
+    "Look what is in it, then share it by hand.",
+)
 _TOGETHER = 100  # folders whose times are set with one call
 
 
@@ -59,6 +64,9 @@ def unshare(ledger: Ledger, destination: Destination, account: int) -> bool:
         ledger.unshared([number])
         done = True
     return done
+
+
+_REFUSED = ("group-unknown", "person-unknown", HOLDS_MORE.code)  # what is no policy's
 
 
 class Closing:
@@ -183,14 +191,17 @@ class Closing:
     def _decide(self) -> None:
         """Sort out what the route does not want, so that what is left can be counted and forecast."""
         policy = self._desk.terms.files
+        joined = self._ledger.joined(self._account)
         after = 0
         while some := self._ledger.to_share(self._account, after=after):
             after = some[-1].number
             left = []
             for one in some:
                 share = share_of(one.grant, self._desk.account_name, self._directory, policy)
+                if one.row.receipt in joined and not isinstance(share, ItemError):
+                    share = HOLDS_MORE
                 if isinstance(share, ItemError):
-                    left.append((one.number, share, share.code in ("group-unknown", "person-unknown")))
+                    left.append((one.number, share, share.code in _REFUSED))
             if left:
                 self._ledger.not_shared(left)
 

@@ -57,6 +57,10 @@ class Claim:
     deadline: float  # on the local monotonic clock, taken before the renewal was sent
 
 
+JOINED = "joined"
+"""The mark of a folder that became one with somebody's at the destination in which there was something."""
+
+
 @dataclass(slots=True)
 class Row:
     """One item's (or one copy's) line in the ledger."""

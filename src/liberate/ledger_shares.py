@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from liberate.connector import Place
 from liberate.errors import ItemError
 from liberate.files import Grant, Role
-from liberate.ledger_rows import DONE, PAGE, ROW_COLUMNS, Row, State, row_from
-from liberate.ledger_schema import items, places, shares
+from liberate.ledger_rows import DONE, JOINED, PAGE, ROW_COLUMNS, Row, State, row_from
+from liberate.ledger_schema import accounts, items, places, shares
 from liberate.ledger_store import Store
 
 GONE = "gone"  # the state of a share that we made and that the source has no more, or that shows too much
@@ -169,6 +169,16 @@ class SharesOfLedger(Store):
             return [
                 ToShare(row.number, _grant(row.grant), row_from(row), Place(row.where)) for row in db.execute(query)
             ]
+
+    def joined(self, account: int) -> set[str]:
+        """Receipts of folders that hold more than this account's own: somebody's, or what came from another source."""
+        whose = sa.select(accounts.c.destination).where(accounts.c.id == account).scalar_subquery()
+        together = sa.select(accounts.c.id).where(accounts.c.destination == whose)
+        query = sa.select(items.c.receipt).where(
+            items.c.account.in_(together), items.c.mark == JOINED, items.c.receipt.is_not(None)
+        )
+        with self._reading() as db:
+            return set(db.scalars(query))
 
     def count_shares(self, account: int) -> int:
         """How many permissions there are of which nothing has become yet."""

@@ -18,13 +18,14 @@ from liberate.connector import (
     Receipt,
     Removes,
     Resumable,
+    Shares,
     Slot,
     inside,
 )
 from liberate.errors import AccountError, IntegrityError, ItemError
 from liberate.files import FileFacts
 from liberate.item_names import is_file, legal, name_items
-from liberate.ledger_rows import Claim, Row, State, Written
+from liberate.ledger_rows import JOINED, Claim, Row, State, Written
 from liberate.ledger_trees import TreeFolder
 from liberate.mail import Sameness
 from liberate.naming import fold, unique
@@ -128,6 +129,8 @@ class TreeSending(Sending):
         keeper = self._keeper
         self._plant(self._ledger.folders(self._claim, rows))
         self._touch(rows)
+        for row in rows:
+            self._join(row)
         self._ledger.intend(self._claim, rows)
         made: list[tuple[int, Place]] = []
 
@@ -159,6 +162,20 @@ class TreeSending(Sending):
             if len(made) >= FLUSH_ITEMS:
                 record()
         record()
+
+    def _join(self, row: Row) -> None:
+        """See whether a new folder will become one with somebody's. It will not if it is to be shared: others would see
+        what that holds."""
+        number = row.place_id or 0
+        row.mark = None
+        if not self._names_there(number).get(fold(row.name, self._ends.places.rules)):
+            return
+        if next(iter(self._keeper.held(inside(self._place(number), row.name))), None) is None:
+            return  # nothing is in it: perhaps it is ours, from an attempt that ended
+        if facts_of(row.item).grants and self._desk.terms.files.shares and isinstance(self._keeper, Shares):
+            self._avoid(row)
+        else:
+            row.mark = JOINED
 
     def _avoid(self, row: Row, note: ItemError | None = None) -> None:
         """Give a row another name than the one that it met there."""

@@ -17,6 +17,7 @@ from liberate.files import FileFacts, FilePolicy, Grant, Role
 from liberate.people import Person
 from liberate.testing.faults import Raise
 from liberate.testing.memory import connector
+from liberate.testing.memory_files import Tree
 from liberate.testing.memory_shelf import Shelf
 from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
@@ -222,3 +223,60 @@ def test_nothing_is_shared_before_everybodys_files_are_there(tmp_path: Path) -> 
     liberate.migrate(moving, workers=1)
     assert sorted(done[:4]) == ["write anna 0", "write bo 0", "write bo 1", "write bo 2"]
     assert done[4:] == ["share"] * 4
+
+
+SHARED = FileFacts(folder=True, grants=(BO,))
+
+
+def test_a_folder_that_is_shared_does_not_become_one_with_a_strangers(bench: Bench) -> None:
+    """Whoever it is shared with would see what the account's owner keeps in theirs."""
+    tree(bench).put("Board/private.txt", b"theirs")
+    bench.shelf.describe(fill(bench), "F1", facts=SHARED)
+    bench.run()
+    files = tree(bench).files()
+    assert (files["Board/private.txt"], files["Board (2)/budget.ods"]) == (b"theirs", b"money")
+    assert tree(bench).shares() == {"Board (2)": [("user", "bo", "writer")]}
+    assert not bench.report().changed
+
+
+def test_a_folder_that_became_one_with_a_strangers_is_not_shared_later_but_told(bench: Bench) -> None:
+    tree(bench).put("Board/private.txt", b"theirs")
+    there = fill(bench)
+    bench.run()
+    bench.shelf.describe(there, "F1", facts=SHARED)
+    bench.shelf.describe(there, "F2", facts=FileFacts("F1", folder=True, grants=(CLAIRE,)))
+    bench.run()
+    assert tree(bench).shares() == {"Board/Minutes": [("user", "claire", "reader")]}
+    assert left(bench) == [("holds-more", 1)]
+
+
+def test_a_folder_that_another_source_came_into_is_not_shared_but_told(tmp_path: Path) -> None:
+    """Two accounts that become one: what is private in the second is not shared with those who see the first's."""
+    shelves, store = {"old@x": Shelf(), "new@x": Shelf()}, Store()
+    for name, shelf in shelves.items():
+        there = shelf.collection(kind=Kind.FILE)
+        shelf.folder(there, "F", "Board")
+        shelf.file(there, "a", f"{name}.txt", b"x", "F")
+    moving = plan(
+        tmp_path / "job",
+        connector("source", source=lambda account: MemoryFileSource(shelves[account.name])),
+        connector("destination", destination=lambda _account: TreeDestination(store)),
+        people=[*(Person(name, "anna") for name in shelves), Person("bo@x", "bo", action="skip")],
+        files=FilePolicy(shares=frozenset({"people"})),
+    )
+    liberate.migrate(moving, workers=1)
+    assert set(Tree(store).files()) == {"Board/old@x.txt", "Board/new@x.txt"}
+    for shelf in shelves.values():
+        shelf.describe(shelf.collection(kind=Kind.FILE), "F", facts=SHARED)
+    report = liberate.migrate(moving, workers=1)
+    assert Tree(store).shares() == {}
+    assert [[one.code for one in account.shares.left] for account in report.accounts if account.shares] == [
+        ["holds-more"]
+    ] * 2
+
+
+def test_an_empty_folder_that_an_attempt_left_is_ours_to_share(bench: Bench) -> None:
+    tree(bench).mkdir("Board")
+    bench.shelf.describe(fill(bench), "F1", facts=SHARED)
+    bench.run()
+    assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
