@@ -33,7 +33,7 @@ class Login:
     clients: Clients
     can: Capabilities
     root: tuple[str, ...]  # the folder that everything is below
-    base: str = ""  # the Team folder whose account it is; "": the home of the user
+    team: bool = False  # whether that is a Team folder, or in one
     made: Credential | None = None  # an app password that was made for this opening
 
     def close(self, settings: NextcloudSettings) -> None:
@@ -82,7 +82,7 @@ def log_in(
     except BaseException:
         Login(name, whose, clients, Capabilities(), root, made=credential if made else None).close(settings)
         raise
-    return Login(user, whose, clients, can, root, team or "", credential if made else None)
+    return Login(user, whose, clients, can, root, team is not None, credential if made else None)
 
 
 def _credential(

@@ -10,6 +10,7 @@ from liberate.errors import AccountError
 from liberate_nextcloud import multistatus, paths, refusals
 from liberate_nextcloud.client import Client, Reply
 
+MOUNTS = ("group", "team")  # what the server calls a Team folder, by its version
 _PREFIX = "team:"
 _FOLDERS = "/index.php/apps/groupfolders/folders"
 _GROUPS = "/ocs/v2.php/cloud/groups"
@@ -52,7 +53,7 @@ def seen(client: Client, user: str, team: str) -> bool:
         there = next(multistatus.entries([reply.content]), None)
     except multistatus.NotXml:
         raise refusals.unreadable(user) from None
-    if there is not None and there.mount not in ("group", "team"):
+    if there is not None and there.mount not in MOUNTS:
         raise AccountError(
             "not-a-team-folder",
             f"{user} has a folder {team} that is no Team folder.",

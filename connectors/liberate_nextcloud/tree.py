@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from liberate.connector import Evidence, Place, Receipt
 from liberate.errors import ItemError
-from liberate_nextcloud import multistatus, paths, refusals
+from liberate_nextcloud import multistatus, paths, refusals, teams
 from liberate_nextcloud.client import Client, chunks
 from liberate_nextcloud.login import Login
 from liberate_nextcloud.multistatus import Entry
@@ -31,15 +31,29 @@ class Tree:
     def __init__(self, login: Login) -> None:
         self.user = login.user
         self.whose = login.whose
-        self._base = login.base
+        self._root = Place("/".join(login.root))
+        self._team = login.team
         self._mount: str | None = None  # how what the account is to have is mounted; None: not asked for yet
 
     def foreign(self, client: Client, entry: Entry) -> bool:
-        """Whether it only shows in the account: shared by somebody else, a Team folder, an external storage."""
+        """Whether it only shows in the account: shared by somebody else, a Team folder, an external storage.
+
+        A storage that the plan names with its folder is the account's own; not so a share, or a Team folder by chance.
+        """
         if entry.mount and self._mount is None:
-            base = self.stat(client, self._base)
-            self._mount = "" if base is None else base.mount
+            _, base = self._nearest(client, self._root)
+            mount = "" if base is None else base.mount
+            by_chance = mount.startswith("shared") or (mount in teams.MOUNTS and not self._team)
+            self._mount = "" if by_chance else mount
         return entry.mount not in ("", self._mount)
+
+    def _nearest(self, client: Client, place: Place) -> tuple[Place, Entry | None]:
+        """What stands there, or else in the nearest place above it where something does."""
+        there = self.stat(client, place)
+        while there is None and place:
+            place, _ = paths.split(place)
+            there = self.stat(client, place)
+        return place, there
 
     def stat(self, client: Client, place: Place | str, name: str = "", *, shares: bool = False) -> Entry | None:
         """What stands there, with `shares` also whether others see it; None if nothing does."""
@@ -76,10 +90,7 @@ class Tree:
 
         Raises AccountError if others would see what came into it, ItemError if a file stands there.
         """
-        above, there = place, self.stat(client, place)
-        while there is None and above:
-            above, _ = paths.split(above)
-            there = self.stat(client, above)
+        above, there = self._nearest(client, place)
         if there is not None and self.foreign(client, there):
             raise refusals.foreign_folder(self.whose, above)
         if above == place and there is not None and not there.folder:

@@ -10,6 +10,7 @@ from liberate_nextcloud.destination import NextcloudDestination
 from liberate_nextcloud.gate import Gate
 from liberate_nextcloud.settings import NextcloudSettings
 from liberate_nextcloud.standin import NextcloudStandin
+from liberate_nextcloud.standin.cloud import ALL, Mount
 from nextcloud_kit import APP_SECRET, ROOT, USERS, Bytes, Somebody, file, folder, nobody
 from pydantic import SecretStr
 
@@ -120,6 +121,21 @@ def test_a_team_folder_is_no_folder_of_others_to_its_own_account(standin: Nextcl
         with team(standin, "Board") as destination:
             place = destination.prepare(ROOT)
             assert destination.make_folder(folder(place, "Minutes")).id
+            assert [held.foreign for held in destination.held(place)] == [False]
+
+
+def test_an_external_storage_is_the_accounts_own_only_if_the_plan_names_it(
+    standin: NextcloudStandin, settings: NextcloudSettings, secret: str
+) -> None:
+    storage = Mount(standin.cloud.store.root("nas"), ALL, "external")
+    standin.cloud.mount_sources.append(lambda _user: {"NAS": storage})
+    with NextcloudDestination(settings, Account("anna", secret), gate=Gate()) as destination:
+        assert [held.foreign for held in destination.held(Place(""))] == [True]
+    named = settings.model_copy(update={"folder": "NAS/Drive"})
+    for _ in range(2):
+        with NextcloudDestination(named, Account("anna", secret), gate=Gate()) as destination:
+            place = destination.prepare(Collection("", (), Kind.FILE))
+            assert destination.make_folder(folder(place, "Plans")).id
             assert [held.foreign for held in destination.held(place)] == [False]
 
 
