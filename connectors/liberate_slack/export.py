@@ -32,6 +32,11 @@ _ROOMS: dict[str, RoomKind] = {
 }
 _PEOPLE = ("users.json", "org_users.json")
 _BESIDE = ("canvases.json", "lists.json")
+_LOGS = {
+    "integration_logs.json": "What apps were added, changed or removed",
+    "huddle_transcripts.json": "What was said in huddles",
+}
+_ABOUT = frozenset((*_BESIDE, *_LOGS))
 _NAME = re.compile(r"(.+?) Slack export ", re.IGNORECASE)
 _ID = re.compile(r"[CDG][A-Z0-9]{6,}")
 
@@ -89,14 +94,14 @@ class Export:
         if len(parts) > 1 and parts[-2] == "attachments":
             self._files[clean(last.partition("-")[0])] = number
             return True
-        if last in _ROOMS or last in _PEOPLE or last in _BESIDE:
+        if last in _ROOMS or last in _PEOPLE or last in _ABOUT:
             self._names[number] = "/".join(parts)
             return True
         return False
 
     def _find_base(self) -> str:
         """The folder in which the export stands: "" or, where somebody zipped it anew, "NAME/"."""
-        found = [name.rpartition("/")[0] for name in self._names.values() if name.rpartition("/")[2] not in _BESIDE]
+        found = [name.rpartition("/")[0] for name in self._names.values() if name.rpartition("/")[2] not in _ABOUT]
         found = [name for name in found if "teams" not in name.split("/")] or found
         if not found:
             raise AccountError(
@@ -170,6 +175,12 @@ class Export:
             for one in self._json(number):
                 name = clean(one.get("title")) or clean(one.get("name")) or clean(one.get("id"))
                 yield f"{name or 'Something'} in {file}"
+
+    def logs(self) -> Iterator[tuple[str, str]]:
+        """What the export tells of the workspace that no conversation has a place for: (file, what it is)."""
+        for _, file, number in self._top(tuple(_LOGS)):
+            if any(True for _ in self._json(number)):
+                yield file, _LOGS[file]
 
     # Conversations -------------------------------------------------------------------------------
 

@@ -124,6 +124,13 @@ class SlackExportSource:
                     f"{what} is a canvas or a list, of which the export has a link at most.",
                     "Open it in Slack and download it, unless a message has it as its file.",
                 )
+            for file, what in self._export.logs():
+                yield Skipped(
+                    f"{conversation.id}/log:{file}",
+                    "log",
+                    f"{what} ({file}) stays in the export: no room has a place for it.",
+                    "Keep the export as long as you may need that.",
+                )
             for name in self._export.archive.refused:
                 yield Skipped(
                     f"{conversation.id}/{clean(name)}",

@@ -99,6 +99,12 @@ def test_a_canvas_that_stands_beside_the_conversations_is_told(tmp_path: Path) -
     ]
 
 
+def test_the_log_of_apps_and_what_was_said_in_huddles_are_told_to_stay_in_the_export(tmp_path: Path) -> None:
+    beside = {"integration_logs.json": [{"user_id": ANNA, "change": "added"}], "huddle_transcripts.json": [""]}
+    told = skipped(listing(zipped(tmp_path / "e.zip", {DAY: [said()], **beside})))
+    assert [(one.code, "integration_logs.json" in one.why) for one in told] == [("log", True)]
+
+
 def test_conversations_of_the_same_people_stay_apart(tmp_path: Path) -> None:
     mpims = [{"id": f"G0MPIM00{n}", "name": f"mpdm-anna--bo-{n}", "members": [ANNA, BO]} for n in (1, 2)]
     days = {f"mpdm-anna--bo-{n}/2026-02-25.json": [said(text=f"in {n}")] for n in (1, 2)}
