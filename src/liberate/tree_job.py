@@ -329,7 +329,7 @@ class TreeRun(HistorySending, SliceRun):
             except ItemError as error:
                 if error.code == NAME_TAKEN and attempt + 1 < NAMES_TRIED:
                     number = row.place_id or 0
-                    self._there.setdefault(number, {})[row.folded or row.name] = False
+                    self._names_there(number)[row.folded or row.name] = False
                     name, folded = self._name_anew(row, number, row.name)
                     self._ledger.moving(self._claim, row, number, name, folded)
                     continue

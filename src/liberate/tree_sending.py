@@ -88,7 +88,7 @@ class TreeSending(Sending):
 
     # Names ---------------------------------------------------------------------------------------
 
-    def _names_there(self, number: int) -> Mapping[str, bool]:
+    def _names_there(self, number: int) -> dict[str, bool]:
         """What stands in the place, folded, whoever put it there: whether a folder could become one with it."""
         found = self._there.get(number)
         if found is None:
@@ -181,7 +181,7 @@ class TreeSending(Sending):
         """Give a row another name than the one that it met there."""
         number = row.place_id or 0
         rules = self._ends.places.rules
-        self._there.setdefault(number, {})[fold(row.name, rules)] = False
+        self._names_there(number)[fold(row.name, rules)] = False
         row.receipt = row.mark = None  # what it was to replace is no longer ours
         row.name, row.folded = self._name_anew(row, number, legal(row, rules))
         self._ledger.renamed_row(self._claim, row, note)

@@ -13,7 +13,7 @@ from core_kit import Bench, drive, fill, scenario, tree
 
 import liberate
 from liberate.connector import Cursor, Item, Kind, Listed, Receipt, Slot
-from liberate.errors import ItemError, TransientError
+from liberate.errors import AccountError, ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy
 from liberate.people import Person
 from liberate.testing.crash import Crash, Trial, survives
@@ -285,3 +285,15 @@ def test_a_job_that_dies_at_any_step_is_set_right(tmp_path: Path, runs: int, eve
     # Dying before an act, or before it is committed, leaves what dying after the act before it leaves.
     taken = survives(fresh, only=lambda number, what: what.startswith("after ") and number % every == 0)
     assert len(taken) > 40
+
+
+def test_a_name_that_many_strangers_took_before_a_run_goes_on_is_avoided_at_once(bench: Bench) -> None:
+    bench.shelf.file(drive(bench), "a", "a.txt", b"ours")
+    bench.faults.on("write_many", Raise(AccountError("full", "There is no room.", "Make some.")))
+    assert bench.run().state == "stopped"
+    names = ["a.txt", *(f"a ({number}).txt" for number in range(2, 10))]
+    for name in names:
+        tree(bench).put(name, b"theirs")
+    account = bench.run()
+    assert (account.state, account.refused_items) == ("done", 0)
+    assert tree(bench).files() == {**dict.fromkeys(names, b"theirs"), "a (10).txt": b"ours"}
