@@ -154,6 +154,10 @@ class Trees(Slices):
 
     def replaced(self, db: sa.Connection, rows: Sequence[Row]) -> None:
         """Within `listed`: what stands at the destination is to be replaced by what the source has now."""
+        for some in pages([row.key for row in rows]):
+            did_not_go = items.c.state.in_((State.SKIPPED, State.REFUSED))
+            here = items.update().where(items.c.key.in_(some), did_not_go)
+            db.execute(here.values(code=None, why=None, todo=None))
         _REPLACED.run(
             db,
             [
@@ -237,12 +241,6 @@ class Trees(Slices):
                     return out
                 after = found[-1].id
                 out += [row.key for row in found if bytes.fromhex(row.key) not in seen]
-
-    def gone_keys(self, claim: Claim) -> set[str]:
-        """Keys of the slice's rows that the source no longer had when it was last listed."""
-        with self._reading() as db:
-            query = sa.select(items.c.key).where(items.c.slice == claim.slice, items.c.gone.is_(True))
-            return set(db.scalars(query))
 
     def given_up(self, claim: Claim) -> set[str]:
         """Keys of the slice's rows that the source no longer had, those among them that never went for that reason."""

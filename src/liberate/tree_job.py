@@ -44,7 +44,7 @@ class TreeRun(HistorySending, SliceRun):
 
     def __init__(self, desk: Desk, ends: Ends, claim: Claim) -> None:
         super().__init__(desk, ends, claim)
-        self._were_gone = self._ledger.gone_keys(claim)
+        self._were_gone = self._ledger.given_up(claim)
         self._seen: set[bytes] = set()  # keys that this listing named
 
     # What an earlier attempt left ----------------------------------------------------------------
@@ -174,7 +174,8 @@ class TreeRun(HistorySending, SliceRun):
             out.back.append(key)
         if entry.facts_version != row.item.facts_version:
             out.changed.append((key, entry))
-        if entry.version != row.item.version and not facts_of(entry).folder:
+        lapsed = row.state is State.SKIPPED  # a newer version was gone before it could be moved, and is there again
+        if (lapsed or entry.version != row.item.version) and not facts_of(entry).folder:
             facts, version = row.item.facts, row.item.facts_version
             row.item = replace(entry, facts=facts, facts_version=version, name=row.item.name)
             if row.state in DONE:  # else its digests are of what was to be sent next

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from core_kit import Bench, drive, fill, scenario, tree
 
 import liberate
-from liberate.connector import Cursor, Item, Kind, Listed, Receipt, Slot
+from liberate.connector import Cursor, Item, Kind, Listed, Loaded, Receipt, Slot
 from liberate.errors import AccountError, ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy
 from liberate.people import Person
@@ -82,6 +83,46 @@ def test_what_stands_in_a_folder_that_cannot_be_made_waits_for_it_and_goes_nowhe
     assert tree(bench).files() == {**whole, "Board/Minutes/May/june": b"new"}
     assert account.refused_items == 0
     assert account.moved == 9
+
+
+class Missing(MemoryFileSource):
+    """One that has the file "a" no more when it is read, though its listing names it."""
+
+    def read_many(self, items: Sequence[Item]) -> Iterator[Loaded]:
+        for loaded in super().read_many(items):
+            yield replace(loaded, body=ItemError("gone", "It is gone.")) if loaded.item.id == "a" else loaded
+
+
+@pytest.mark.parametrize("before", [None, b"money"])
+def test_what_was_gone_when_it_was_read_goes_when_it_is_there_again(bench: Bench, before: bytes | None) -> None:
+    """As it was: it was deleted and restored, and has the version that was listed."""
+    if before is not None:
+        fill(bench)
+        bench.run()
+    there = fill(bench)
+    bench.shelf.file(there, "a", "budget.ods", b"more money", "F1")
+    bench.source = Missing
+    bench.run()
+    assert tree(bench).files().get("Board/budget.ods") == before
+    bench.source = MemoryFileSource
+    bench.shelf.describe(there, "a")
+    account = bench.run()
+    assert tree(bench).files()["Board/budget.ods"] == b"more money"
+    assert (account.skipped_items, account.notes) == (0, ())
+    assert not bench.report().changed
+
+
+def test_a_newer_version_that_was_deleted_before_it_went_goes_when_it_is_restored(bench: Bench) -> None:
+    there = fill(bench)
+    bench.run()
+    bench.shelf.file(there, "a", "budget.ods", b"more money", "F1")
+    bench.source_faults.on("read_many", Raise(AccountError("locked-out", "Nobody gets in.")))
+    bench.run()
+    bench.shelf.remove(there, "a")
+    bench.run()
+    bench.shelf.file(there, "a", "budget.ods", b"more money", "F1")
+    bench.run()
+    assert tree(bench).files()["Board/budget.ods"] == b"more money"
 
 
 def test_a_file_that_changes_between_listing_and_reading_goes_as_it_is_now(bench: Bench) -> None:
