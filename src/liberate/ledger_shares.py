@@ -22,8 +22,10 @@ SHOWS_MORE = ItemError(
     "Something in this folder is closed to them, and with a share of the folder they would see it.",
     "Move what is closed to them into another folder and share this one by hand, or share by hand what they may see.",
 )
+_NOTHING: Mapping[str, int] = {}
 _TOLD = {"code": SHOWS_MORE.code, "why": SHOWS_MORE.why, "todo": SHOWS_MORE.todo}
 _UNTOLD = dict.fromkeys(_TOLD)
+_FACTS = sa.func.coalesce(items.c.pending_facts, items.c.facts)  # the newest that the source says
 _CLOSED = '%"closed":true%'
 _NOT_MADE = (State.LISTED.value, State.SKIPPED.value, State.REFUSED.value)
 
@@ -83,8 +85,13 @@ class SharesOfLedger(Store):
             self._withhold(db, account, too_much)
 
     @staticmethod
-    def _too_much(db: sa.Connection, account: int, wanted: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-        """Those wanted shares of folders that would show something which is closed to whom they are for."""
+    def _too_much(
+        db: sa.Connection, account: int, wanted: Mapping[str, Iterable[str]], moving: Mapping[str, int] = _NOTHING
+    ) -> dict[str, set[str]]:
+        """Those wanted shares of folders that would show something which is closed to whom they are for.
+
+        `moving` tells, by key, in which place something will stand in a moment.
+        """
         above = {
             row.key: row.folder
             for row in db.execute(
@@ -93,18 +100,23 @@ class SharesOfLedger(Store):
                 .where(items.c.account == account, items.c.facts.like('%"folder":true%'))
             )
         }
+        to_come = {
+            row.id: row.folder
+            for row in db.execute(sa.select(places.c.id, places.c.folder).where(places.c.id.in_(set(moving.values()))))
+        }
+        above |= {key: to_come[number] for key, number in moving.items() if key in above}
         closed = (
-            sa.select(items.c.facts, places.c.folder)
+            sa.select(items.c.key, _FACTS, places.c.folder)
             .join(places, items.c.place == places.c.id)
             .where(
                 items.c.account == account, items.c.state != State.SKIPPED, items.c.gone.is_not(True),
-                items.c.facts.like(_CLOSED),
+                _FACTS.like(_CLOSED),
             )
         )  # fmt: skip
         out: dict[str, set[str]] = {}
-        for facts, inside in db.execute(closed).all():
+        for key, facts, inside in db.execute(closed).all():
             may_see = {(to, name) for to, name, *_ in json.loads(facts).get("grants", ())}
-            folder, seen = inside, set[str]()
+            folder, seen = to_come[moving[key]] if key in moving else inside, set[str]()
             while folder and folder not in seen:
                 seen.add(folder)
                 for grant in wanted.get(folder, ()):
@@ -114,8 +126,11 @@ class SharesOfLedger(Store):
                 folder = above.get(folder, "")
         return out
 
-    def close_first(self, account: int) -> None:
-        """Note which shares are to be taken away before what was just listed is put into the folders they are of."""
+    def close_first(self, account: int, moving: Mapping[str, int] = _NOTHING) -> None:
+        """Note which shares are to be taken away before what was just listed is put into the folders they are of.
+
+        `moving` tells, by key, to which place something will be moved that stands at the destination.
+        """
         with self._transaction("close first") as db:
             there: dict[str, dict[str, int]] = {}
             query = sa.select(shares.c.id, shares.c.item, shares.c.grant)
@@ -123,7 +138,7 @@ class SharesOfLedger(Store):
                 query.where(shares.c.account == account, shares.c.state == State.WRITTEN)
             ):
                 there.setdefault(item, {})[grant] = number
-            too_much = self._too_much(db, account, there) if there else {}
+            too_much = self._too_much(db, account, there, moving) if there else {}
             for item, grants in too_much.items():
                 for grant in grants:
                     one = shares.update().where(shares.c.id == there[item][grant])

@@ -294,6 +294,7 @@ class TreeRun(HistorySending, SliceRun):
     def _update(self) -> None:
         """Follow renames and moves, and bring stars and times to what is already there."""
         while pending := self._ledger.pending(self._claim, PAGE):
+            self._close_to_come(pending)
             for one in pending:
                 self._ledger.renew(self._claim)
                 self._follow(one)
@@ -301,6 +302,16 @@ class TreeRun(HistorySending, SliceRun):
             self.progressed = True
             if self._stopping():
                 return
+
+    def _close_to_come(self, pending: Sequence[Pending]) -> None:
+        """Take away those shares through which somebody would see what is closed to them, before it is moved there."""
+        to = {one.row.key: self._parent(one.facts.parent) for one in pending if isinstance(one.facts, FileFacts)}
+        moving = {
+            one.row.key: to[one.row.key] for one in pending if to.get(one.row.key, one.row.place_id) != one.row.place_id
+        }
+        if moving or any(isinstance(one.facts, FileFacts) and one.facts.closed for one in pending):
+            self._ledger.close_first(self._claim.account, moving)
+            unshare(self._ledger, self._ends.destination, self._claim.account)
 
     def _follow(self, one: Pending) -> None:
         """Move a row to where the source has it now."""

@@ -186,6 +186,33 @@ def test_a_share_is_taken_away_before_something_closed_comes_into_its_folder(ben
     assert left(bench) == [("shows-more", 2)]
 
 
+@pytest.mark.parametrize("moved", ["w", "W"])
+def test_a_share_is_taken_away_before_something_closed_is_moved_into_its_folder(bench: Bench, moved: str) -> None:
+    """The file itself, or the folder that it stands in."""
+    there = fill(bench)
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(BO, CLAIRE)))
+    bench.shelf.folder(there, "W", "Wages")
+    closed = FileFacts("W", grants=(BO,), closed=True)
+    bench.shelf.file(there, "w", "wages.ods", b"secret", "W", facts=closed)
+    bench.run()
+    assert len(tree(bench).shares()["Board"]) == 2
+    seen: list[list[tuple[str, str, str]]] = []
+
+    class Looking(TreeDestination):
+        def move(self, slot: Any, receipt: Any) -> Any:
+            seen.append(tree(bench).shares()["Board"])
+            return super().move(slot, receipt)
+
+    bench.destination = Looking
+    facts = replace(closed, parent="F1") if moved == "w" else FileFacts("F1", folder=True)
+    bench.shelf.describe(there, moved, facts=facts)
+    bench.run()
+    assert seen == [[("user", "bo", "writer")]]
+    assert tree(bench).shares()["Board"] == [("user", "bo", "writer")]
+    assert left(bench) == [("shows-more", 1)]
+    assert not bench.report().changed
+
+
 def test_something_closed_that_stays_behind_takes_no_share_away(bench: Bench) -> None:
     there = shared_but_for_one_file(bench)
     bench.shelf.describe(there, "b", facts=FileFacts("F2", grants=(BO,), closed=True, owner="bo@x"))
