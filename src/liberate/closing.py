@@ -154,11 +154,11 @@ class Closing:
         policy = self._desk.terms.files
         if self._relisted:
             self._ledger.list_shares(self._account)
+        if unshare(self._ledger, self._ends.destination, self._account):
+            self.progressed = True
         if not policy.shares and not self._ledger.count_shares(self._account):
             return
         self._ledger.again_by_policy(self._account)
-        if unshare(self._ledger, self._ends.destination, self._account):
-            self.progressed = True
         self._decide()
         waiting = self._ledger.count_shares(self._account)
         if not waiting:

@@ -110,6 +110,16 @@ def test_a_file_that_was_refused_and_goes_later_is_shared_then(bench: Bench) -> 
     assert tree(bench).shares() == {"Board/budget.ods": [("user", "bo", "writer")]}
 
 
+def test_a_share_that_the_source_has_no_more_is_taken_away_also_when_the_route_shares_no_more(bench: Bench) -> None:
+    there = fill(bench)
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(BO, CLAIRE)))
+    bench.run()
+    bench.files = FilePolicy()
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(CLAIRE,)))
+    bench.run()
+    assert tree(bench).shares() == {"Board": [("user", "claire", "reader")]}
+
+
 # What is closed to some who see the folder around it ---------------------------------------------
 
 
