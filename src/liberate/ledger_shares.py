@@ -51,10 +51,10 @@ class SharesOfLedger(Store):
     def list_shares(self, account: int) -> None:
         """Bring the permissions in line with what the account's items say; what is known already stays known."""
         wanted: dict[str, set[str]] = {}
-        query = sa.select(items.c.key, items.c.facts).where(
-            items.c.account == account, items.c.state.in_(DONE), items.c.gone.is_not(True),
-            items.c.facts.like('%"grants":%'),
-        )  # fmt: skip
+        stands = sa.or_(items.c.state.in_(DONE), items.c.receipt.is_not(None))  # also while a newer version is refused
+        query = sa.select(items.c.key, _FACTS).where(
+            items.c.account == account, stands, items.c.gone.is_not(True), _FACTS.like('%"grants":%')
+        )
         with self._transaction("list shares") as db:
             for key, facts in db.execute(query.execution_options(yield_per=PAGE)):
                 grants = json.loads(facts)["grants"]

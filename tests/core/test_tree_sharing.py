@@ -17,7 +17,7 @@ from liberate.files import FileFacts, FilePolicy, Grant, Role
 from liberate.people import Person
 from liberate.testing.faults import Raise
 from liberate.testing.memory import connector
-from liberate.testing.memory_files import Tree
+from liberate.testing.memory_files import SHARES, Tree
 from liberate.testing.memory_shelf import Shelf
 from liberate.testing.memory_store import Store
 from liberate.testing.memory_tree import MemoryFileSource, TreeDestination
@@ -108,6 +108,20 @@ def test_a_file_that_was_refused_and_goes_later_is_shared_then(bench: Bench) -> 
     liberate.retry(bench.plan())
     bench.run()
     assert tree(bench).shares() == {"Board/budget.ods": [("user", "bo", "writer")]}
+
+
+def test_a_file_whose_newer_version_is_refused_stays_shared_with_those_who_may_see_it_now(bench: Bench) -> None:
+    there = fill(bench)
+    bench.shelf.describe(there, "a", facts=FileFacts("F1", grants=(BO, CLAIRE)))
+    bench.run()
+    before = tree(bench).beside(SHARES)
+    bench.destination = lambda store: TreeDestination(store, limit=5)
+    bench.shelf.file(there, "a", "budget.ods", b"more money", "F1", facts=FileFacts("F1", grants=(BO, CLAIRE)))
+    assert bench.run().refused_items == 1
+    assert tree(bench).beside(SHARES) == before
+    bench.shelf.describe(there, "a", facts=FileFacts("F1", grants=(CLAIRE,)))
+    bench.run()
+    assert tree(bench).shares() == {"Board/budget.ods": [("user", "claire", "reader")]}
 
 
 def test_a_share_that_the_source_has_no_more_is_taken_away_also_when_the_route_shares_no_more(bench: Bench) -> None:
