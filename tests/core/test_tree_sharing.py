@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import pytest
 from core_kit import Bench, fill, tree
 
 import liberate
-from liberate.connector import Item, Kind, Loaded
-from liberate.errors import ItemError, TransientError
+from liberate.connector import Destination, Item, Kind, Loaded
+from liberate.errors import AccountError, ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy, Grant, Role
+from liberate.moves import Plan
 from liberate.people import Person
 from liberate.testing.faults import Raise
 from liberate.testing.memory import connector
@@ -301,20 +302,42 @@ def test_a_folder_that_became_one_with_a_strangers_is_not_shared_later_but_told(
     assert left(bench) == [("holds-more", 1)]
 
 
-def test_a_folder_that_another_source_came_into_is_not_shared_but_told(tmp_path: Path) -> None:
-    """Two accounts that become one: what is private in the second is not shared with those who see the first's."""
+def two_of_one(
+    tmp_path: Path, destination: Callable[[Store], Destination] = TreeDestination
+) -> tuple[Any, Store, Plan]:
+    """Two accounts that become one, each with a folder of the same name and a file in it."""
     shelves, store = {"old@x": Shelf(), "new@x": Shelf()}, Store()
     for name, shelf in shelves.items():
         there = shelf.collection(kind=Kind.FILE)
         shelf.folder(there, "F", "Board")
         shelf.file(there, "a", f"{name}.txt", b"x", "F")
-    moving = plan(
-        tmp_path / "job",
-        connector("source", source=lambda account: MemoryFileSource(shelves[account.name])),
-        connector("destination", destination=lambda _account: TreeDestination(store)),
-        people=[*(Person(name, "anna") for name in shelves), Person("bo@x", "bo", action="skip")],
-        files=FilePolicy(shares=frozenset({"people"})),
+    return (
+        shelves,
+        store,
+        plan(
+            tmp_path / "job",
+            connector("source", source=lambda account: MemoryFileSource(shelves[account.name])),
+            connector("destination", destination=lambda _account: destination(store)),
+            people=[*(Person(name, "anna") for name in shelves), Person("bo@x", "bo", action="skip")],
+            files=FilePolicy(shares=frozenset({"people"})),
+        ),
     )
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_a_folder_that_another_source_came_into_is_not_shared_but_told(tmp_path: Path, side_by_side: bool) -> None:
+    """What is private in the second is not shared with those who see the first's, whether or not it was empty then."""
+    full = side_by_side
+
+    class Filling(TreeDestination):
+        def write_many(self, parts: Any) -> Any:
+            if full:
+                raise AccountError("full", "The account is full.")
+            return super().write_many(parts)
+
+    shelves, store, moving = two_of_one(tmp_path, Filling)
+    liberate.migrate(moving, workers=1)
+    full = False
     liberate.migrate(moving, workers=1)
     assert set(Tree(store).files()) == {"Board/old@x.txt", "Board/new@x.txt"}
     for shelf in shelves.values():
