@@ -35,6 +35,12 @@ FOLDER_REFUSED = ItemError(
     "The folder that it stands in could not be made.",
     "Do what is said of the folder, then run: liberate retry",
 )
+STAYS_TOGETHER = ItemError(
+    "stays-together",
+    "The source renamed or moved the folder. At the destination it holds what somebody else put there too, which would "
+    "have gone along.",
+    "Rename or move it there by hand, if that is right for all that is in it.",
+)
 
 
 class TreeRun(HistorySending, SliceRun):
@@ -46,6 +52,7 @@ class TreeRun(HistorySending, SliceRun):
         super().__init__(desk, ends, claim)
         self._were_gone = self._ledger.given_up(claim)
         self._seen: set[bytes] = set()  # keys that this listing named
+        self._joined: set[str] | None = None  # receipts of folders that hold more than the account's own
 
     # What an earlier attempt left ----------------------------------------------------------------
 
@@ -295,6 +302,7 @@ class TreeRun(HistorySending, SliceRun):
         """Follow renames and moves, and bring stars and times to what is already there."""
         while pending := self._ledger.pending(self._claim, PAGE):
             self._close_to_come(pending)
+            self._joined = None
             for one in pending:
                 self._ledger.renew(self._claim)
                 self._follow(one)
@@ -326,8 +334,17 @@ class TreeRun(HistorySending, SliceRun):
         name, folded = self._name_anew(row, number, legal(row, self._ends.places.rules, one.label))
         if (number, name) == (row.place_id, row.name):
             return
+        if facts.folder and self._holds_more(row):
+            told = STAYS_TOGETHER
+            self._ledger.stays(row.key, told.code, told.why, told.todo)
+            return
         self._ledger.moving(self._claim, row, number, name, folded)
         self._carry_out(row)
+
+    def _holds_more(self, row: Row) -> bool:
+        if self._joined is None:
+            self._joined = self._ledger.joined(self._claim.account)
+        return row.receipt in self._joined
 
     def _carry_out(self, row: Row) -> None:
         """Make a recorded move true."""

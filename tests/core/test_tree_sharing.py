@@ -349,6 +349,37 @@ def test_a_folder_that_another_source_came_into_is_not_shared_but_told(tmp_path:
     ] * 2
 
 
+@pytest.mark.parametrize(("one", "other"), [("old@x", "new@x"), ("new@x", "old@x")])
+def test_a_folder_in_which_two_sources_meet_is_not_renamed_by_one_of_them(tmp_path: Path, one: str, other: str) -> None:
+    """The other would find its files no more, and bring each a second time once it changes; and share what it holds."""
+    shelves, store, moving = two_of_one(tmp_path)
+    liberate.migrate(moving, workers=1)
+    there = shelves[one].collection(kind=Kind.FILE)
+    shelves[one].describe(there, "F", name="Council", facts=SHARED)
+    report = liberate.migrate(moving, workers=1)
+    notes = [note for account in report.accounts for note in account.notes]
+    assert ["holds what somebody else" in note for note in notes] == [True]
+    shelves[other].file(shelves[other].collection(kind=Kind.FILE), "a", f"{other}.txt", b"newer", "F")
+    shelves[one].file(there, "b", "b", b"b", "F")
+    liberate.migrate(moving, workers=1)
+    assert Tree(store).files() == {f"Board/{one}.txt": b"x", f"Board/{other}.txt": b"newer", "Board/b": b"b"}
+    assert Tree(store).shares() == {}
+
+
+def test_what_somebody_has_in_a_folder_is_not_moved_with_it_into_one_that_is_shared(bench: Bench) -> None:
+    tree(bench).put("Board/private.txt", b"theirs")
+    there = fill(bench)
+    bench.shelf.folder(there, "S", "Shared")
+    bench.shelf.describe(there, "S", facts=SHARED)
+    bench.run()
+    bench.shelf.describe(there, "F1", facts=FileFacts("S", folder=True))
+    account = bench.run()
+    assert tree(bench).files()["Board/private.txt"] == b"theirs"
+    assert "Shared/Board" not in tree(bench).tree()
+    assert ["holds what somebody else" in note for note in account.notes] == [True]
+    assert not bench.report().changed
+
+
 def test_an_empty_folder_that_an_attempt_left_is_ours_to_share(bench: Bench) -> None:
     tree(bench).mkdir("Board")
     bench.shelf.describe(fill(bench), "F1", facts=SHARED)
