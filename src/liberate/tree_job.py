@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -303,9 +304,16 @@ class TreeRun(HistorySending, SliceRun):
         while pending := self._ledger.pending(self._claim, PAGE):
             self._close_to_come(pending)
             self._joined = None
-            for one in pending:
+            waiting, put_off = deque(pending), 0
+            while waiting:
                 self._ledger.renew(self._claim)
+                one = waiting.popleft()
+                if put_off < len(waiting) and self._into_itself(one):  # perhaps that one is to leave it
+                    waiting.append(one)
+                    put_off += 1
+                    continue
                 self._follow(one)
+                put_off = 0
             self._ledger.updated(self._claim, pending, self._change(pending))
             self.progressed = True
             if self._stopping():
@@ -320,6 +328,13 @@ class TreeRun(HistorySending, SliceRun):
         if moving or any(isinstance(one.facts, FileFacts) and one.facts.closed for one in pending):
             self._ledger.close_first(self._claim.account, moving)
             unshare(self._ledger, self._ends.destination, self._claim.account)
+
+    def _into_itself(self, one: Pending) -> bool:
+        """Whether it is a folder that would be moved into one which stands in it."""
+        own = self._tree.get(one.row.item.id)
+        if own is None or own.number not in self._numbers or not isinstance(one.facts, FileFacts):
+            return False
+        return self._place(self._parent(one.facts.parent)).startswith(inside(self._numbers[own.number], ""))
 
     def _follow(self, one: Pending) -> None:
         """Move a row to where the source has it now."""

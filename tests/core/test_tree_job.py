@@ -110,6 +110,19 @@ def test_a_moved_folder_takes_everything_with_it_and_takes_more_in(bench: Bench)
     assert bench.verify().wrong == 0
 
 
+def test_a_folder_and_one_in_it_change_places(bench: Bench) -> None:
+    """And leave the folder that both stood in, which others may see."""
+    there = fill(bench)
+    bench.shelf.folder(there, "F3", "May", "F2")
+    bench.run()
+    bench.shelf.describe(there, "F2", facts=FileFacts("F3", folder=True))
+    bench.shelf.describe(there, "F3", facts=FileFacts("", folder=True))
+    bench.run()
+    assert tree(bench).files()["May/Minutes/may.odt"] == b"we met"
+    assert tree(bench).one("Board/Minutes") is None
+    assert not bench.report().changed
+
+
 def test_changed_content_replaces_what_we_left_there(bench: Bench) -> None:
     there = fill(bench)
     bench.run()
