@@ -175,7 +175,7 @@ class TreeRun(HistorySending, SliceRun):
             facts = facts_of(entry)
             (out.folders if facts.folder else out.files).append((key, entry, row))
             return
-        if facts_of(entry).trashed and self._desk.terms.files.trashed == "skip":
+        if self._moves_with_owner(entry) or (facts_of(entry).trashed and self._desk.terms.files.trashed == "skip"):
             out.gone.append(key)
             return
         if key in self._were_gone:
@@ -223,10 +223,14 @@ class TreeRun(HistorySending, SliceRun):
         above = self._tree.get(facts_of(item).parent)
         return above is not None and above.number not in self._numbers
 
+    def _moves_with_owner(self, item: Item) -> bool:
+        owner = facts_of(item).owner
+        return bool(owner) and same_name(owner) in self._desk.terms.moving
+
     def _left_out(self, item: Item) -> ItemError | None:
         """Why the plan leaves an item behind; None: it goes."""
         facts, policy = facts_of(item), self._desk.terms.files
-        if facts.owner and same_name(facts.owner) in self._desk.terms.moving:
+        if self._moves_with_owner(item):
             return ItemError(WITH_OWNER, "It belongs to somebody else of the plan, with whom it moves.")
         if facts.owner and policy.others == "list":
             return ItemError(

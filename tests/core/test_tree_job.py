@@ -313,6 +313,26 @@ def test_others_files_move_with_their_owner_or_are_listed(bench: Bench) -> None:
     assert tree(bench).files() == {"strangers": b"2"}
 
 
+@pytest.mark.parametrize("deleted", ["keep", "trash"])
+def test_a_file_that_was_given_to_somebody_else_of_the_plan_moves_on_with_them_alone(
+    bench: Bench, deleted: Any
+) -> None:
+    """What the first had of it is treated as what the source has no more, until they get it back."""
+    there = drive(bench)
+    bench.people = (Person("anna@x", "anna"), Person("bo@x", "bo", action="move"))
+    bench.files = FilePolicy(deleted=deleted)
+    narrow = bench.plan().narrowed(["anna@x"])
+    bench.shelf.file(there, "1", "minutes", b"annas")
+    liberate.migrate(narrow, workers=1)
+    bench.shelf.file(there, "1", "minutes", b"bos", facts=FileFacts(owner="bo@x"))
+    liberate.migrate(narrow, workers=1)
+    assert tree(bench).files() == ({"minutes": b"annas"} if deleted == "keep" else {})
+    assert not liberate.migrate(narrow, workers=1).changed
+    bench.shelf.file(there, "1", "minutes", b"annas again")
+    liberate.migrate(narrow, workers=1)
+    assert tree(bench).files() == {"minutes": b"annas again"}
+
+
 def test_a_star_is_kept(bench: Bench) -> None:
     there = fill(bench)
     bench.shelf.file(there, "s", "star.txt", b"*", facts=FileFacts("F1", starred=True))
