@@ -225,9 +225,16 @@ class SharesOfLedger(Store):
             return [(row.id, row.receipt) for row in db.execute(query)]
 
     def unshared(self, numbers: Iterable[int]) -> None:
-        """Forget shares that were taken away again; of those that showed too much it stays known why."""
+        """Forget shares that were taken away again; of those that showed too much it stays known why.
+
+        What had the same share at the destination, for two of the source who are one person there, is to be made anew.
+        """
         with self._transaction("unshared") as db:
             for number in numbers:
                 one = shares.c.id == number
+                receipt, account = db.execute(sa.select(shares.c.receipt, shares.c.account).where(one)).one()
+                same = shares.c.account == account, shares.c.receipt == receipt, shares.c.state == State.WRITTEN
+                again = shares.update().where(*same, shares.c.id != number)
+                db.execute(again.values(state=State.LISTED.value, receipt=None))
                 db.execute(shares.delete().where(one, shares.c.code.is_(None)))
                 db.execute(shares.update().where(one).values(state=State.REFUSED.value, receipt=None))

@@ -135,6 +135,21 @@ def test_a_share_that_the_source_has_no_more_is_taken_away_also_when_the_route_s
     assert tree(bench).shares() == {"Board": [("user", "claire", "reader")]}
 
 
+def test_somebody_with_two_addresses_keeps_a_share_that_one_of_them_still_has(bench: Bench) -> None:
+    bench.people = (*bench.people, Person("robert@x", "bo", action="skip"))
+    there = fill(bench)
+    robert = replace(BO, name="robert@x")
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=(BO, robert)))
+    bench.run()
+    for grants in ((BO,), (BO, robert), (robert,)):
+        bench.shelf.describe(there, "F1", facts=FileFacts(folder=True, grants=grants))
+        bench.run()
+        assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
+    bench.shelf.describe(there, "F1", facts=FileFacts(folder=True))
+    bench.run()
+    assert tree(bench).shares() == {}
+
+
 # What is closed to some who see the folder around it ---------------------------------------------
 
 
