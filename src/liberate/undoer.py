@@ -16,6 +16,7 @@ from liberate.errors import ItemError, PlanError, TransientError
 from liberate.events import Moved, Observer, Waiting
 from liberate.ledger import Ledger
 from liberate.ledger_rows import State
+from liberate.ledger_shares import GONE
 from liberate.moves import Move
 from liberate.opened import Backoff, Opened, Work
 from liberate.report import Count
@@ -74,14 +75,12 @@ class Undoer:
             if not isinstance(destination, Removes):
                 name = work.move.route.destination.name
                 raise PlanError(f"{name} cannot take back what was moved there. Remove it there by hand.")
-            if isinstance(destination, Shares):
-                for number, share in self._ledger.made_shares(work.account, State.WRITTEN.value):
-                    destination.unshare(share)
-                    self._ledger.unshared([number])
+            self._unshare(work, destination)
             before: int | None = None
             while not self._stop():
                 rows, before = self._ledger.to_undo(work.account, before)
                 if not rows:
+                    self._unshare(work, destination)
                     self._shelves(work, destination)
                     return
                 gone: list[str] = []
@@ -137,6 +136,15 @@ class Undoer:
             self._ledger.room_undone(work.account, number)
             self._observer(Moved(work.move.label, count, 0))
             yield count
+
+    def _unshare(self, work: Work, destination: object) -> None:
+        """Take the shares away. One that is refused is asked for again at the end: it has gone with what it was of."""
+        if isinstance(destination, Shares):
+            for state in (GONE, State.WRITTEN.value):
+                for number, share in self._ledger.made_shares(work.account, state):
+                    with suppress(ItemError):
+                        destination.unshare(share)
+                        self._ledger.unshared([number])
 
     def _shelves(self, work: Work, destination: object) -> None:
         """Take away calendars and address books that are empty now; what somebody put into one since keeps it."""

@@ -150,6 +150,16 @@ def test_somebody_with_two_addresses_keeps_a_share_that_one_of_them_still_has(be
     assert tree(bench).shares() == {}
 
 
+def test_undo_goes_on_where_a_share_cannot_be_taken_away(bench: Bench) -> None:
+    bench.shelf.describe(fill(bench), "F1", facts=FileFacts(folder=True, grants=(BO,)))
+    bench.run()
+    bench.faults.on("unshare", Raise(ItemError("sharing-refused", "It may not be shared, nor unshared.")))
+    (undone,) = liberate.undo(bench.plan())
+    assert (tree(bench).tree(), undone.kept) == ({}, ())
+    bench.run()
+    assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
+
+
 # What is closed to some who see the folder around it ---------------------------------------------
 
 
