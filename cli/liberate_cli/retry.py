@@ -25,7 +25,9 @@ def command(
     from liberate.report_words import items  # noqa: PLC0415
 
     plan = picked_plan(where, job, only, phases, ask=False)
-    known = {count.code for account in status(plan).accounts for count in account.refused}
+    accounts = status(plan).accounts
+    known = {count.code for account in accounts for count in account.refused}
+    known |= {count.code for account in accounts if account.shares for count in account.shares.left}
     if code is not None and known and code not in known:
         raise PlanError(f'No item was refused with the code "{code}".{did_you_mean(code, known)}')
     count = retry(plan, code)

@@ -461,7 +461,7 @@ class Ledger(Accounts, Trees, Rooms, SharesOfLedger):
             )
 
     def retry(self, code: str | None = None, account: int | None = None) -> int:
-        """Put refused rows back to listed; how many."""
+        """Put refused rows back to listed, and refused shares; how many."""
         with self._transaction("retry") as db:
             query = items.update().where(items.c.state == State.REFUSED)
             if code is not None:
@@ -484,4 +484,4 @@ class Ledger(Accounts, Trees, Rooms, SharesOfLedger):
                 )
                 .values(state=State.LISTED, code=None, why=None, todo=None)
             )
-            return int(done.rowcount)
+            return int(done.rowcount) + self.share_again(db, code, account)

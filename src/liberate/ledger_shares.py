@@ -169,6 +169,16 @@ class SharesOfLedger(Store):
                 .values(state=State.LISTED.value, code=None, why=None, todo=None)
             )
 
+    @staticmethod
+    def share_again(db: sa.Connection, code: str | None, account: int | None) -> int:
+        """Within `retry`: let refused shares be made again, but for those that would show too much; how many."""
+        query = shares.update().where(shares.c.state == State.REFUSED, shares.c.code != SHOWS_MORE.code)
+        if code is not None:
+            query = query.where(shares.c.code == code)
+        if account is not None:
+            query = query.where(shares.c.account == account)
+        return int(db.execute(query.values(state=State.LISTED.value, **_UNTOLD)).rowcount)
+
     def to_share(self, account: int, after: int = 0, limit: int = PAGE) -> list[ToShare]:
         """The next permissions of which nothing has become yet, in the order they were listed."""
         query = (

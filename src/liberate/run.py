@@ -124,7 +124,7 @@ def check(plan: Plan, *, stop: Callable[[], bool] = _never) -> Iterator[Looked]:
 
 
 def retry(plan: Plan, code: str | None = None) -> int:
-    """Let refused items be tried again by the next migrate, all or those with this code; how many."""
+    """Let refused items and shares be tried again by the next migrate, all or those with this code; how many."""
     _require_begun(plan)
     with _ledger(plan) as ledger:
         accounts = {ledger.account(m.route.key, m.person.source, m.person.destination) for m in _moves(plan)}

@@ -160,6 +160,18 @@ def test_undo_goes_on_where_a_share_cannot_be_taken_away(bench: Bench) -> None:
     assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
 
 
+def test_a_share_that_was_refused_is_made_after_retry_when_the_cause_is_gone(bench: Bench) -> None:
+    bench.shelf.describe(fill(bench), "F1", facts=FileFacts(folder=True, grants=(BO,)))
+    bench.destination = lambda store: TreeDestination(store, people=frozenset())
+    bench.run()
+    assert left(bench) == [("unknown-person", 1)]
+    bench.destination = TreeDestination
+    assert liberate.retry(bench.plan(), "too-large") == 0
+    assert liberate.retry(bench.plan(), "unknown-person") == 1
+    bench.run()
+    assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
+
+
 # What is closed to some who see the folder around it ---------------------------------------------
 
 
