@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
 from liberate.connector import (
@@ -22,7 +23,7 @@ from liberate.errors import AccountError, ItemError
 from liberate.events import Sharing
 from liberate.files import FileFacts
 from liberate.ledger import Ledger
-from liberate.ledger_rows import Row
+from liberate.ledger_rows import Row, State
 from liberate.ledger_shares import GONE
 from liberate.sharing import Directory, share_of
 from liberate.turn import Desk, Ends
@@ -62,6 +63,14 @@ def unshare(ledger: Ledger, destination: Destination, account: int) -> bool:
         except ItemError:
             continue
         ledger.unshared([number])
+        done = True
+    for one in ledger.half_made(account):  # its id is not known: sharing the same once more tells it
+        if one.share is not None and one.row.receipt is not None:
+            with suppress(ItemError):
+                made = destination.share(receipt_at(one.row, one.place), one.share)
+                if made not in {share for _, share in ledger.made_shares(account, State.WRITTEN)}:
+                    destination.unshare(made)
+        ledger.unshared([one.number])
         done = True
     return done
 
@@ -178,6 +187,7 @@ class Closing:
                 if isinstance(share, ItemError):  # the plan is the same within a run
                     self._ledger.not_shared([(one.number, share, False)])
                     continue
+                self._ledger.sharing(one.number, share)
                 self._desk.step("before share")
                 try:
                     made = destination.share(receipt_at(one.row, one.place), share)

@@ -267,7 +267,7 @@ def _shares(db: sa.Connection, account: int) -> SharesReport | None:
         .order_by(sa.desc("number"), shares.c.code)
     )
     left = tuple(Count(code or "", why or "", todo or "", count) for code, why, todo, count in db.execute(query))
-    return SharesReport(states[State.WRITTEN], states[State.LISTED], left)
+    return SharesReport(states[State.WRITTEN], states[State.LISTED] + states[State.INTENDED], left)
 
 
 def _renamed(db: sa.Connection, account: int) -> tuple[Renamed, ...]:

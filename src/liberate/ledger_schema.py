@@ -151,7 +151,7 @@ shares = sa.Table(  # who may see what, and what became of it
     sa.Column("account", _Id, nullable=False),
     sa.Column("item", _Text, nullable=False),  # key
     sa.Column("grant", _Text, nullable=False),  # a liberate.files.Grant, JSON
-    sa.Column("state", _Text, nullable=False),  # listed, written, refused, skipped, or gone: to be taken away again
+    sa.Column("state", _Text, nullable=False),  # listed, intended, written, refused, skipped, or gone: to be taken away
     sa.Column("to", _Text),  # what it is there: user, group, link, outsider
     sa.Column("name", _Text),  # and to whom
     sa.Column("receipt", _Text),  # the destination's id of the share

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from liberate.connector import Place
+from liberate.connector import Place, Share
 from liberate.errors import ItemError
 from liberate.files import Grant, Role
 from liberate.ledger_rows import DONE, JOINED, PAGE, ROW_COLUMNS, Row, State, row_from
@@ -27,6 +27,7 @@ _TOLD = {"code": SHOWS_MORE.code, "why": SHOWS_MORE.why, "todo": SHOWS_MORE.todo
 _UNTOLD = dict.fromkeys(_TOLD)
 _FACTS = sa.func.coalesce(items.c.pending_facts, items.c.facts)  # the newest that the source says
 _CLOSED = '%"closed":true%'
+_TO_MAKE = (State.LISTED, State.INTENDED)
 _NOT_MADE = (State.LISTED.value, State.SKIPPED.value, State.REFUSED.value)
 
 
@@ -38,6 +39,7 @@ class ToShare:
     grant: Grant
     row: Row
     place: Place
+    share: Share | None = None  # what was meant to be made of it when an attempt ended
 
 
 def _grant(text: str) -> Grant:
@@ -61,16 +63,18 @@ class SharesOfLedger(Store):
                 wanted[key] = {json.dumps(grant, ensure_ascii=False) for grant in grants}
             too_much = self._too_much(db, account, wanted)
             have = db.execute(
-                sa.select(shares.c.id, shares.c.item, shares.c.grant, shares.c.state).where(shares.c.account == account)
+                sa.select(shares.c.id, shares.c.item, shares.c.grant, shares.c.state, shares.c.receipt).where(
+                    shares.c.account == account
+                )
             ).all()
-            for number, item, grant, state in have:
+            for number, item, grant, state, receipt in have:
                 one = shares.update().where(shares.c.id == number)
                 if grant in wanted.get(item, ()):
                     wanted[item].discard(grant)
                     if state not in _NOT_MADE and grant in too_much.get(item, ()):
                         db.execute(one.values(state=GONE, **_TOLD))
                     elif state == GONE:
-                        db.execute(one.values(state=State.WRITTEN.value, **_UNTOLD))
+                        db.execute(one.values(state=(State.WRITTEN if receipt else State.INTENDED).value, **_UNTOLD))
                 elif state not in _NOT_MADE:
                     db.execute(one.values(state=GONE, **_UNTOLD))
                 else:
@@ -135,7 +139,7 @@ class SharesOfLedger(Store):
             there: dict[str, dict[str, int]] = {}
             query = sa.select(shares.c.id, shares.c.item, shares.c.grant)
             for number, item, grant in db.execute(
-                query.where(shares.c.account == account, shares.c.state == State.WRITTEN)
+                query.where(shares.c.account == account, shares.c.state.in_((State.WRITTEN, State.INTENDED)))
             ):
                 there.setdefault(item, {})[grant] = number
             too_much = self._too_much(db, account, there, moving) if there else {}
@@ -181,19 +185,32 @@ class SharesOfLedger(Store):
 
     def to_share(self, account: int, after: int = 0, limit: int = PAGE) -> list[ToShare]:
         """The next permissions of which nothing has become yet, in the order they were listed."""
+        return self._shares(shares.c.account == account, shares.c.state.in_(_TO_MAKE), shares.c.id > after, limit=limit)
+
+    def half_made(self, account: int) -> list[ToShare]:
+        """What was about to be shared when an attempt ended, and is to be no more: perhaps it is."""
+        return self._shares(shares.c.account == account, shares.c.state == GONE, shares.c.receipt.is_(None))
+
+    def _shares(self, *which: sa.ColumnElement[bool], limit: int | None = None) -> list[ToShare]:
         query = (
-            sa.select(*ROW_COLUMNS, shares.c.id.label("number"), shares.c.grant, places.c.place.label("where"))
+            sa.select(
+                *ROW_COLUMNS, shares.c.id.label("number"), shares.c.grant, shares.c.to.label("kind_of"),
+                shares.c.name.label("whom"), places.c.place.label("where"),
+            )
             .select_from(shares)
             .join(items, shares.c.item == items.c.key)
             .join(places, items.c.place == places.c.id)
-            .where(shares.c.account == account, shares.c.state == State.LISTED, shares.c.id > after)
+            .where(*which)
             .order_by(shares.c.id)
             .limit(limit)
-        )
+        )  # fmt: skip
+        out = []
         with self._reading() as db:
-            return [
-                ToShare(row.number, _grant(row.grant), row_from(row), Place(row.where)) for row in db.execute(query)
-            ]
+            for row in db.execute(query):
+                grant = _grant(row.grant)
+                share = None if row.kind_of is None else Share(row.kind_of, row.whom or "", grant)
+                out.append(ToShare(row.number, grant, row_from(row), Place(row.where), share))
+        return out
 
     def joined(self, account: int) -> set[str]:
         """Receipts of folders that hold more than this account's own: somebody's, or what came from another source."""
@@ -209,8 +226,14 @@ class SharesOfLedger(Store):
     def count_shares(self, account: int) -> int:
         """How many permissions there are of which nothing has become yet."""
         with self._reading() as db:
-            query = sa.select(sa.func.count()).where(shares.c.account == account, shares.c.state == State.LISTED)
+            query = sa.select(sa.func.count()).where(shares.c.account == account, shares.c.state.in_(_TO_MAKE))
             return int(db.scalar(query) or 0)
+
+    def sharing(self, number: int, share: Share) -> None:
+        """Record what is about to be shared."""
+        with self._transaction("sharing") as db:
+            values = {"state": State.INTENDED.value, "to": share.to, "name": share.name, "receipt": None}
+            db.execute(shares.update().where(shares.c.id == number).values(**values))
 
     def shared(self, number: int, to: str, name: str, receipt: str) -> None:
         """Record a share that stands at the destination."""

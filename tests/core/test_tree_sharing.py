@@ -16,7 +16,7 @@ from liberate.errors import AccountError, ItemError, TransientError
 from liberate.files import FileFacts, FilePolicy, Grant, Role
 from liberate.moves import Plan
 from liberate.people import Person
-from liberate.testing.faults import Raise
+from liberate.testing.faults import Lost, Raise
 from liberate.testing.memory import connector
 from liberate.testing.memory_files import SHARES, Tree
 from liberate.testing.memory_shelf import Shelf
@@ -170,6 +170,21 @@ def test_a_share_that_was_refused_is_made_after_retry_when_the_cause_is_gone(ben
     assert liberate.retry(bench.plan(), "unknown-person") == 1
     bench.run()
     assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
+
+
+@pytest.mark.parametrize(("now", "there"), [((BO,), [("user", "bo", "writer")]), ((), [])])
+def test_a_share_whose_answer_was_lost_follows_the_source_all_the_same(
+    bench: Bench, now: tuple[Grant, ...], there: list[tuple[str, str, str]]
+) -> None:
+    drive = fill(bench)
+    bench.shelf.describe(drive, "F1", facts=SHARED)
+    bench.faults.on("share", Lost(AccountError("locked-out", "Nobody gets in.")))
+    bench.run()
+    assert tree(bench).shares() == {"Board": [("user", "bo", "writer")]}
+    bench.shelf.describe(drive, "F1", facts=FileFacts(folder=True, grants=now))
+    for _ in range(2):
+        bench.run()
+        assert tree(bench).shares().get("Board", []) == there
 
 
 # What is closed to some who see the folder around it ---------------------------------------------
