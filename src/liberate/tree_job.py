@@ -371,6 +371,7 @@ class TreeRun(HistorySending, SliceRun):
         was = self._place(row.receipt_place)
         receipt = Receipt(row.receipt or "", was, row.receipt_size, version=row.receipt_version)
         got = receipt
+        refused: ItemError | None = None
         for attempt in range(NAMES_TRIED):
             try:
                 got = keeper.move(self._slot(row), receipt)
@@ -381,12 +382,15 @@ class TreeRun(HistorySending, SliceRun):
                     name, folded = self._name_anew(row, number, row.name)
                     self._ledger.moving(self._claim, row, number, name, folded)
                     continue
-                # Somebody there took it away, or holds it: what they did with it stays.
+                refused = error  # somebody there took it away, or holds it: what they did with it stays
             break
         self._stale.clear()
         is_folder = facts_of(row.item).folder and got is not receipt
         folder = inside(self._place(row.place_id), row.name) if is_folder else None
         self._ledger.moved_row(self._claim, row, got, folder)
+        if refused is not None and refused.code != "gone":
+            why = f"The source renamed or moved it, and the destination did not let it be moved: {refused.why}"
+            self._ledger.stays(row.key, "not-moved", why, "Rename or move it there by hand.")
         if folder is not None:
             self._there.clear()
             self._plant(self._ledger.tree(self._claim))

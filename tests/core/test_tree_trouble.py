@@ -125,6 +125,17 @@ def test_a_newer_version_that_was_deleted_before_it_went_goes_when_it_is_restore
     assert tree(bench).files()["Board/budget.ods"] == b"more money"
 
 
+def test_what_the_destination_does_not_let_be_moved_stays_and_is_told(bench: Bench) -> None:
+    """At the source it has left the folder that it stays in, which others may see."""
+    there = fill(bench)
+    bench.run()
+    bench.shelf.describe(there, "a", facts=FileFacts(""))
+    bench.faults.on("move", Raise(ItemError("forbidden", "Nobody may do this there.")))
+    account = bench.run()
+    assert tree(bench).files()["Board/budget.ods"] == b"money"
+    assert ["Nobody may do this there." in note for note in account.notes] == [True]
+
+
 def test_a_file_that_changes_between_listing_and_reading_goes_as_it_is_now(bench: Bench) -> None:
     there = drive(bench)
     bench.shelf.file(there, "a", "a", b"before", digests={"sha1": hashlib.sha1(b"before").hexdigest()})  # noqa: S324
