@@ -208,7 +208,7 @@ class Closing:
             left = []
             for one in some:
                 share = share_of(one.grant, self._desk.account_name, self._directory, policy)
-                if one.row.receipt in joined and not isinstance(share, ItemError):
+                if (one.place, one.row.receipt) in joined and not isinstance(share, ItemError):
                     share = HOLDS_MORE
                 if isinstance(share, ItemError):
                     left.append((one.number, share, share.code in _REFUSED))

@@ -212,16 +212,20 @@ class SharesOfLedger(Store):
                 out.append(ToShare(row.number, grant, row_from(row), Place(row.where), share))
         return out
 
-    def joined(self, account: int) -> set[str]:
-        """Receipts of folders that hold more than this account's own: somebody's, or what came from another source."""
+    def joined(self, account: int) -> set[tuple[Place, str]]:
+        """Folders that hold more than this account's own, by place and receipt: somebody's, or another source's."""
         whose = sa.select(accounts.c.destination).where(accounts.c.id == account).scalar_subquery()
         together = sa.select(accounts.c.id).where(accounts.c.destination == whose)
-        folders = items.c.account.in_(together), items.c.facts.like('%"folder":true%'), items.c.receipt.is_not(None)
-        met = sa.select(items.c.receipt).where(*folders, items.c.mark == JOINED)
+        folders = (
+            sa.select(places.c.place, items.c.receipt)
+            .join(places, items.c.place == places.c.id)
+            .where(items.c.account.in_(together), items.c.facts.like('%"folder":true%'), items.c.receipt.is_not(None))
+        )
         # Two that make a folder side by side both find it empty.
-        several = sa.select(items.c.receipt).where(*folders).group_by(items.c.receipt).having(sa.func.count() > 1)
+        several = folders.group_by(places.c.place, items.c.receipt).having(sa.func.count() > 1)
         with self._reading() as db:
-            return {receipt for receipt in db.scalars(sa.union(met, several)) if receipt}
+            found = db.execute(sa.union(folders.where(items.c.mark == JOINED), several))
+            return {(Place(row.place), row.receipt) for row in found}
 
     def count_shares(self, account: int) -> int:
         """How many permissions there are of which nothing has become yet."""

@@ -14,6 +14,7 @@ from liberate.connector import (
     Gone,
     Item,
     KeepsTrees,
+    Place,
     Receipt,
     Skipped,
     Updates,
@@ -53,7 +54,7 @@ class TreeRun(HistorySending, SliceRun):
         super().__init__(desk, ends, claim)
         self._were_gone = self._ledger.given_up(claim)
         self._seen: set[bytes] = set()  # keys that this listing named
-        self._joined: set[str] | None = None  # receipts of folders that hold more than the account's own
+        self._joined: set[tuple[Place, str]] | None = None  # folders that hold more than the account's own
 
     # What an earlier attempt left ----------------------------------------------------------------
 
@@ -363,7 +364,7 @@ class TreeRun(HistorySending, SliceRun):
     def _holds_more(self, row: Row) -> bool:
         if self._joined is None:
             self._joined = self._ledger.joined(self._claim.account)
-        return row.receipt in self._joined
+        return (self._place(row.place_id), row.receipt) in self._joined
 
     def _carry_out(self, row: Row) -> None:
         """Make a recorded move true."""

@@ -18,12 +18,15 @@ from liberate_local import durable
 from liberate_local.connectors import FolderSettings, folder
 from liberate_local.folder_destination import FolderDestination
 
-from liberate.connector import Account, Batch, Connector, Destination
+from liberate.connector import Account, Batch, Connector, Destination, Kind
 from liberate.files import FilePolicy
 from liberate.moves import Plan
 from liberate.report import Report
 from liberate.run import migrate
 from liberate.testing.crash import Trial, survives
+from liberate.testing.memory import connector
+from liberate.testing.memory_shelf import Shelf
+from liberate.testing.memory_tree import MemoryFileSource
 from liberate.testing.plans import plan
 
 OLD = 1_500_000_000
@@ -246,3 +249,24 @@ def test_a_job_that_dies_at_any_step_is_set_right(
     taken = survives(fresh, only=lambda number, _what: number % every == 0)
     assert len(taken) > 20
     assert stands(tmp_path / "clean/b") == stands(tmp_path / "clean/a")
+
+
+def test_folders_of_one_name_in_several_places_are_renamed_each_by_itself(tmp_path: Path) -> None:
+    shelf = Shelf()
+    there = shelf.collection(kind=Kind.FILE)
+    for above in ("Board", "Work"):
+        shelf.folder(there, above, above)
+        shelf.folder(there, f"{above} 2024", "2024", above)
+        shelf.file(there, f"{above} a", "a.txt", above.encode(), f"{above} 2024")
+    moving = plan(
+        tmp_path / "job",
+        connector("source", source=lambda _account: MemoryFileSource(shelf)),
+        folder,
+        destination_settings=FolderSettings(path=str(tmp_path / "b")),
+    )
+    migrate(moving, workers=1)
+    shelf.describe(there, "Work 2024", name="2025")
+    migrate(moving, workers=1)
+    assert {path: data for path, (data, _) in stands(tmp_path / "b").items() if data is not None} == {
+        "Board/2024/a.txt": b"Board", "Work/2025/a.txt": b"Work",
+    }  # fmt: skip
