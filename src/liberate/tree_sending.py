@@ -206,6 +206,8 @@ class TreeSending(Sending):
         files = [row for row in rows if not facts_of(row.item).folder]
         if not files or self._stopping():
             return
+        for number in {row.place_id for row in files if row.place_id is not None}:
+            self._names_there(number)  # the account stops where somebody else's folder has come in the place of ours
         self._touch(files)
         self._write(files)
         self._settle_contested()

@@ -18,6 +18,7 @@ import liberate
 from liberate.connector import NAME_TAKEN, Account, Collection, Kind, Place, inside
 from liberate.errors import AccountError, ItemError
 from liberate.files import FileFacts, FilePolicy, Grant, Role
+from liberate.moves import Plan
 from liberate.people import Person
 from liberate.testing.memory import connector
 from liberate.testing.memory_shelf import Shelf
@@ -137,6 +138,38 @@ def test_an_external_storage_is_the_accounts_own_only_if_the_plan_names_it(
             place = destination.prepare(Collection("", (), Kind.FILE))
             assert destination.make_folder(folder(place, "Plans")).id
             assert [held.foreign for held in destination.held(place)] == [False]
+
+
+def one_folder(tmp_path: Path, standin: NextcloudStandin, shelf: Shelf) -> Plan:
+    """Of anna's, with a file in it."""
+    there = shelf.collection(kind=Kind.FILE)
+    shelf.folder(there, "F", "Board")
+    shelf.file(there, "a", "a.txt", b"a", "F")
+    return plan(
+        tmp_path / "job",
+        connector("source", source=lambda _account: MemoryFileSource(shelf)),
+        nextcloud,
+        destination_settings=NextcloudSettings(url=standin.url, appapi_secret=SecretStr(APP_SECRET)),
+        people=[Person("anna@x", "anna"), Person("ben@x", "ben", action="skip")],
+        files=FilePolicy(shares=frozenset({"people"}), deleted="trash"),
+    )
+
+
+@pytest.mark.parametrize("size", [1, 15_000_000])
+def test_a_newer_version_does_not_come_into_a_folder_of_others_that_came_in_the_place_of_ours(
+    tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody, size: int
+) -> None:
+    shelf = Shelf()
+    moving = one_folder(tmp_path, standin, shelf)
+    liberate.migrate(moving, workers=1)
+    owner.remove("Board")
+    ben.mkdir("Board")
+    ben.share("Board", "anna")
+    shelf.file(shelf.collection(kind=Kind.FILE), "a", "a.txt", b"b" * size, "F")
+    (account,) = liberate.migrate(moving, workers=1).accounts
+    assert account.stopped is not None
+    assert account.stopped[0] == "foreign-folder"
+    assert ben.tree() == {"Board": None}
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["one after the other", "together"])
