@@ -90,6 +90,8 @@ def remove(tree: Tree, client: Client, names: Names, slot: Slot, receipt: Receip
     there = tree.stat(client, receipt.place, name)
     if there is None:
         return
+    if tree.foreign(client, there):
+        raise refusals.changed_there()
     if there.folder:
         if there.fileid != number or receipt.size is not None:
             raise refusals.changed_there()

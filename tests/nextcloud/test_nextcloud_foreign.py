@@ -172,6 +172,25 @@ def test_a_newer_version_does_not_come_into_a_folder_of_others_that_came_in_the_
     assert ben.tree() == {"Board": None}
 
 
+@pytest.mark.parametrize("by", ["undo", "the source"])
+def test_a_file_of_others_is_not_taken_away_though_it_stands_where_ours_did_with_the_same_bytes(
+    tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody, by: str
+) -> None:
+    shelf = Shelf()
+    moving = one_folder(tmp_path, standin, shelf)
+    liberate.migrate(moving, workers=1)
+    owner.remove("Board")
+    ben.mkdir("Board")
+    ben.put("Board/a.txt", b"a")
+    ben.share("Board", "anna")
+    if by == "undo":
+        liberate.undo(moving)
+    else:
+        shelf.remove(shelf.collection(kind=Kind.FILE), "a")
+        liberate.migrate(moving, workers=1)
+    assert ben.tree() == {"Board": None, "Board/a.txt": b"a"}
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["one after the other", "together"])
 def test_people_whose_folders_have_one_name_keep_to_their_own(
     tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody, first: bool
