@@ -35,17 +35,22 @@ def make_folder(tree: Tree, client: Client, names: Names, slot: Slot) -> Receipt
 
 
 def whereabouts(tree: Tree, client: Client, receipt: Receipt) -> tuple[Place, str, Entry] | None:
-    """Where what the receipt names stands now: in its place as a rule, else wherever its owner brought it."""
+    """Where what the receipt names stands now: in its place as a rule, else wherever its owner brought it.
+
+    None where that is a folder of others: it is theirs now.
+    """
     number, name = paths.of_receipt(receipt.id)
     there = tree.stat(client, receipt.place, name)
     if there is not None and there.fileid == number:
-        return receipt.place, name, there
+        return None if tree.foreign(client, there) else (receipt.place, name, there)
     found = inventory.located(tree, client, [number]).get(number)
     if found is None:
         return None
     place, name = paths.split(found)
     there = tree.stat(client, place, name)
-    return (place, name, there) if there is not None and there.fileid == number else None
+    if there is None or there.fileid != number or tree.foreign(client, there):
+        return None
+    return place, name, there
 
 
 def move(tree: Tree, client: Client, names: Names, url: str, slot: Slot, receipt: Receipt) -> Receipt:

@@ -191,6 +191,20 @@ def test_a_file_of_others_is_not_taken_away_though_it_stands_where_ours_did_with
     assert ben.tree() == {"Board": None, "Board/a.txt": b"a"}
 
 
+def test_what_its_owner_gave_to_somebody_is_not_taken_from_them_when_the_source_renames_it(
+    tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody
+) -> None:
+    shelf = Shelf()
+    moving = one_folder(tmp_path, standin, shelf)
+    liberate.migrate(moving, workers=1)
+    ben.mkdir("Bens")
+    ben.share("Bens", "anna")
+    owner.rename("Board/a.txt", "Bens/a.txt")
+    shelf.describe(shelf.collection(kind=Kind.FILE), "a", name="b.txt")
+    liberate.migrate(moving, workers=1)
+    assert ben.tree() == {"Bens": None, "Bens/a.txt": b"a"}
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["one after the other", "together"])
 def test_people_whose_folders_have_one_name_keep_to_their_own(
     tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody, first: bool
