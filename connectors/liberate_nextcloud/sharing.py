@@ -9,7 +9,7 @@ from typing import Any
 from liberate.connector import Receipt, Share, inside
 from liberate.errors import ItemError, LiberateError, TransientError
 from liberate.files import Role
-from liberate_nextcloud import paths, refusals
+from liberate_nextcloud import moving, paths, refusals
 from liberate_nextcloud.capabilities import Capabilities
 from liberate_nextcloud.client import Client, Reply
 from liberate_nextcloud.provisioning import Groups
@@ -55,11 +55,14 @@ class Sharing:
     def share(self, client: Client, receipt: Receipt, share: Share) -> str:
         """See Shares.share."""
         self._possible(share)
-        path = "/" + inside(receipt.place, paths.of_receipt(receipt.id)[1])
+        found = moving.whereabouts(self._tree, client, receipt)
+        if found is None:
+            raise refusals.gone()
+        path = "/" + inside(found[0], found[1])
         wanted = permissions(share, folder=receipt.size is None)
         until = expiry(share.grant.expires)
-        if (found := self._found(client, path, share, wanted, until)) is not None:
-            return found
+        if (there := self._found(client, path, share, wanted, until)) is not None:
+            return there
         if share.to == "group":
             self._groups.ensure(share.name)
         data = {

@@ -205,6 +205,25 @@ def test_what_its_owner_gave_to_somebody_is_not_taken_from_them_when_the_source_
     assert ben.tree() == {"Bens": None, "Bens/a.txt": b"a"}
 
 
+@pytest.mark.parametrize("goes", ["renamed", "removed"])
+def test_a_folder_that_its_owner_put_in_the_place_of_ours_is_not_shared_for_it(
+    tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody, goes: str
+) -> None:
+    shelf = Shelf()
+    moving = one_folder(tmp_path, standin, shelf)
+    liberate.migrate(moving, workers=1)
+    if goes == "renamed":
+        owner.rename("Board", "Old")
+    else:
+        owner.remove("Board")
+    owner.mkdir("Board")
+    owner.put("Board/private.txt", b"private")
+    facts = FileFacts(folder=True, grants=(Grant("user", "ben@x", Role.READER),))
+    shelf.describe(shelf.collection(kind=Kind.FILE), "F", facts=facts)
+    liberate.migrate(moving, workers=1)
+    assert ben.tree() == ({"Old": None, "Old/a.txt": b"a"} if goes == "renamed" else {})
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["one after the other", "together"])
 def test_people_whose_folders_have_one_name_keep_to_their_own(
     tmp_path: Path, standin: NextcloudStandin, owner: Somebody, ben: Somebody, first: bool
