@@ -307,10 +307,6 @@ class Client:
         told = self.get(f"{_V3}/rooms/{q(room)}/state/m.room.create/", user=user, params={"format": "event"}).body
         return str(told["sender"])
 
-    def redact(self, user: str, room: str, txn: str, id_: str, ts: int) -> None:
-        """Empty an event. One that is empty or gone already is fine."""
-        self.send(user, room, "m.room.redaction", txn, {"redacts": id_}, ts, fine=("M_NOT_FOUND",))
-
     def account_data(self, user: str, type_: str, room: str = "") -> dict[str, Any] | None:
         """What the account keeps under that name, for itself or for a room; None if nothing."""
         told = self.get(_data_path(user, type_, room), user=user, fine=("M_NOT_FOUND",))

@@ -59,7 +59,7 @@ class Saying:
             ids.append(id_)
         for label in standing.parts.keys() - {one.label for one in plan}:
             left = standing.parts.pop(label)
-            self._client.redact(left.sender, opened.place, _txn(slot, f"gone.{label}", version), left.id, ts)
+            self._empty(opened, left.sender, _txn(slot, f"gone.{label}", version), left.id, ts)
         wanted = [one for one in puts(message.reactions) if one.label not in standing.reactions]
         self.react(opened, slot, ids[0], wanted, ts)
         return Receipt(ids[0], opened.place)
@@ -68,27 +68,36 @@ class Saying:
         """Put these reactions on the event, at the time of what they are put on, as far as they are not there."""
         if not wanted:
             return
+        late = ts is None or slot.replaces is not None
         if ts is None:
             ts = int(self._client.event(opened.owner, opened.place, of)["origin_server_ts"])
-        # Put on, taken away and put on again is another reaction, and so another transaction.
         facts = version_of(slot.item.facts_version)
         for one in wanted:
             sender = self._speaker(opened, one.author, ts)
-            txn = _txn(slot, one.label, facts)
             content = reaction(one, of, key_of(slot.item))
-            self.send(opened, sender, "m.reaction", txn, content, ts, fine=("M_DUPLICATE_ANNOTATION",))
+            label = one.label
+            while True:
+                txn = _txn(slot, label, facts)
+                id_ = self.send(opened, sender, "m.reaction", txn, content, ts, fine=("M_DUPLICATE_ANNOTATION",))
+                if not late or not id_ or mark_of(self._client.event(opened.owner, opened.place, id_)) is not None:
+                    break
+                # Put on, taken away and put on again: the homeserver knows the request, and what came of it is empty.
+                label = f"{one.label}.{version_of(id_)}"
 
     def take_back(self, opened: Opened, slot: Slot, of: str, unwanted: Sequence[Put]) -> None:
         """Take away these reactions; those that are away already, or were put there by people, stay as they are."""
         if not unwanted:
             return
         labels = {one.label for one in unwanted}
-        facts = version_of(slot.item.facts_version)
         for event in list(self._client.relations(opened.owner, opened.place, of, "m.annotation")):
             mark = mark_of(event)
             if mark is not None and mark["part"] in labels and mark.get("key") == key_of(slot.item):
-                txn = _txn(slot, f"gone.{mark['part']}", facts)
-                self._client.redact(event["sender"], opened.place, txn, event["event_id"], event["origin_server_ts"])
+                txn = _txn(slot, f"gone.{mark['part']}", version_of(event["event_id"]))
+                self._empty(opened, event["sender"], txn, event["event_id"], event["origin_server_ts"])
+
+    def _empty(self, opened: Opened, sender: str, txn: str, id_: str, ts: int) -> None:
+        """Empty an event. One that is empty or gone already is fine."""
+        self.send(opened, sender, "m.room.redaction", txn, {"redacts": id_}, ts, fine=("M_NOT_FOUND",))
 
     # Threads -------------------------------------------------------------------------------------
 
