@@ -265,7 +265,10 @@ class SlackSource:
         """See HasRooms."""
         if self._room is None or self._room[0] != collection.id:
             self._room = None
-            self._room = (collection.id, self._describe(self._conversation(collection.id)))
+            one = self._known.conversations.get(collection.id)
+            if one is None:
+                raise ItemError("gone", "Slack no longer shows this conversation.")
+            self._room = (collection.id, self._describe(one))
         return self._room[1]
 
     def _describe(self, one: Conversation) -> chat.Room:

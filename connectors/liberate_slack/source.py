@@ -236,7 +236,9 @@ class SlackExportSource:
 
     def room(self, collection: Collection) -> chat.Room:
         """See HasRooms. Where the export names no members, they are those who said something."""
-        one = self._conversation(collection.id)
+        one = self._export.conversations.get(collection.id)
+        if one is None:
+            raise ItemError("gone", "The export no longer has this conversation.")
         members = one.members or tuple(sorted(self._speakers.in_(one)))
         workspace = Workspace(
             self._export.home or one.team, self._settings.workspace or one.team or self._export.workspace

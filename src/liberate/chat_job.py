@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 
 from liberate.body import whole
 from liberate.cast import PeopleCast
 from liberate.chat import ChatFacts, Message, Room
-from liberate.chat_proof import REACTIONS, expected, reactions_of
+from liberate.chat_proof import REACTIONS, expected, reactions_of, standing
 from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot, Spends
 from liberate.errors import AccountError, ItemError, LiberateError
 from liberate.job import SliceRun
@@ -85,7 +85,7 @@ class ChatRun(SliceRun):
     def _open(self) -> Place:
         """The room's place; it is opened before the first use of it in this turn."""
         if self._opened is None:
-            room = self._source.room(self._claim.collection)
+            room = self._described()
             self._spent = self._spent_by_now()
             with _about(room):
                 place = self._keeper.open_room(room, PeopleCast(self._ends.source, self._source, self._directory))
@@ -94,6 +94,17 @@ class ChatRun(SliceRun):
                 self._ledger.room_opened(self._claim, self._room, place, found=found)
             self._opened = place
         return self._opened
+
+    def _described(self) -> Room:
+        """What the room is, for what is still to be brought into it."""
+        try:
+            return self._source.room(self._claim.collection)
+        except ItemError as error:
+            raise AccountError(
+                "room-gone",
+                f"{'/'.join(self._claim.collection.path)} is no longer at the source, and not all of it has moved.",
+                "Look whether it was deleted, or run the same command with an older export, which has it.",
+            ) from error
 
     def _holds(self, place: Place) -> bool:
         """Whether a room that this ledger does not know holds anything: the ledger may have been lost."""
@@ -226,15 +237,21 @@ class ChatRun(SliceRun):
     def _judge(self, row: Row, receipt: Receipt, body: bytes | None, *, measured: bool = False) -> None:
         destination = self._ends.destination
         if row.item.kind is Kind.CHAT and isinstance(destination, Recalls):
-            message = self._message(row, body)
-            arrived = self._receipts(row.item.refs)
-            told = expected(message, arrived, lambda author: destination.called(receipt.place, author))
-            row.digests = {**row.digests, **told}
+            row.digests = {**row.digests, **self._told(row, receipt, body, destination)}
             measured = True
         super()._judge(row, receipt, body, measured=measured)
         if len(self._arrived) >= _REMEMBERED:
             del self._arrived[next(iter(self._arrived))]  # the ledger knows it still
         self._arrived[row.key] = receipt
+
+    def _told(self, row: Row, receipt: Receipt, body: bytes | None, destination: Recalls) -> Mapping[str, str]:
+        """The digests of what is said. Of a message that is at the source no more they are of what stands there."""
+        try:
+            message = self._message(row, body)
+        except ItemError:
+            return standing(destination, receipt)
+        arrived = self._receipts(row.item.refs)
+        return expected(message, arrived, lambda author: destination.called(receipt.place, author))
 
     def _message(self, row: Row, body: bytes | None) -> Message:
         if body is None:

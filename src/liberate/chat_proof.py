@@ -29,6 +29,15 @@ def expected(message: Message, arrived: Mapping[str, Receipt], called: _Called) 
     return {TOLD: _told(called(message.author), text, files, thread), REACTIONS: reactions_digest(reacted)}
 
 
+def standing(destination: Recalls, receipt: Receipt) -> dict[str, str]:
+    """The same digests of what the destination holds now; none where it cannot tell."""
+    found = next((found for _, found in destination.recall([receipt])), None)
+    if not isinstance(found, Recalled):
+        return {}
+    said = _told(found.sender, found.text, found.files, found.thread)
+    return {TOLD: said, REACTIONS: reactions_digest(found.reactions)}
+
+
 def reactions_of(reactions: Sequence[Reaction], called: _Called) -> str:
     """The digest of the reactions as they shall be there."""
     return reactions_digest(frozenset(_reacted(reactions, called)))

@@ -645,7 +645,7 @@ class HasRooms(Protocol):
     """A source of chat. Each of its collections is a room, ordered, oldest message first."""
 
     def room(self, collection: Collection) -> Room:
-        """What the room is now."""
+        """What the room is now. Raises ItemError("gone") for one that the source has no more."""
         ...
 
     def author(self, id_: str) -> Author:

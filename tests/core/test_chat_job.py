@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from liberate.chat import MERGED, Emoji, Message, Paragraph, Reaction, Room, Roo
 from liberate.connector import CHANGED_THERE, Collection, Item, Kind, Place, Receipt, Skipped, Slot
 from liberate.errors import AccountError, ItemError, TransientError
 from liberate.people import Person
-from liberate.testing.crash import Trial, survives
+from liberate.testing.crash import Crash, Trial, survives
 from liberate.testing.faults import Lost
 from liberate.testing.memory_chat import BEGIN, ChatShelf, ChatSource
 from liberate.testing.memory_rooms import PICTURES, ROOMS, RoomsDestination
@@ -163,6 +163,53 @@ def test_a_room_that_became_another_is_closed_again(bench: Bench) -> None:
     shelf_of(bench).room("r1", "general", topic="Cake")
     bench.run()
     assert json.loads(bench.store.held(ROOMS)[0].body)["topic"] == "Cake"
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_a_room_that_the_source_has_no_more_stays_as_it_is_and_the_others_go_on(bench: Bench, said: bool) -> None:
+    shelf = shelf_of(bench)
+    gone = room_of(bench)
+    other = shelf.room("r2", "random")
+    shelf.say(other, "U1", "Hello")
+    bench.run()
+    if said:
+        shelf.say(other, "U1", "Is anybody here?")
+    shelf.drop(gone)
+    account = bench.run()
+    assert (account.state, account.moved) == ("done", 5 + said)
+    assert text(bench.store) == ["Who bakes?", "I do", "Look"]
+    assert text(bench.store, "r2") == ["Hello", "Is anybody here?"][: 1 + said]
+    assert bench.verify().identical == 5 + said
+
+
+def test_a_room_that_the_source_has_no_more_is_told_while_something_of_it_has_not_moved(tmp_path: Path) -> None:
+    shelf, store = ChatShelf(), Store(tmp_path / "store")
+    workspace(shelf)
+    bench = Bench(tmp_path / "job", shelf, store, ChatSource, RoomsDestination, kinds=(Kind.CHAT,))
+    with pytest.raises(Crash):
+        bench.report(step=at("before intend"))
+    shelf.drop(room_of(bench))
+    account = bench.run()
+    assert account.stopped is not None
+    assert (account.state, account.stopped[0]) == ("stopped", "room-gone")
+
+
+def test_a_message_that_is_deleted_at_the_source_before_it_is_known_that_it_arrived_is_found_there(
+    tmp_path: Path,
+) -> None:
+    shelf, store = ChatShelf(), Store(tmp_path / "store")
+    workspace(shelf)
+    bench = Bench(tmp_path / "job", shelf, store, ChatSource, RoomsDestination, kinds=(Kind.CHAT,))
+    with pytest.raises(Crash):
+        bench.report(step=at("before written", 2))
+    shelf.remove(room_of(bench), "m2")
+    account = bench.run()
+    assert (account.state, account.moved) == ("done", 4)
+    assert text(store) == ["Who bakes?", "I do", "Look"]
+    assert (bench.verify().identical, bench.verify().different) == (4, 0)
+    held = next(one for one in store.held("room r1") if b"I do" in one.body)
+    store.change(("put", "room r1", replace(held, body=held.body.replace(b"I do", b"I dare"))))
+    assert (bench.verify().identical, bench.verify().different) == (3, 1)
 
 
 def test_what_was_said_since_comes_behind_what_is_there(bench: Bench) -> None:
@@ -388,6 +435,18 @@ def test_a_destination_with_fewer_powers_is_served_too(bench: Bench, power: str)
     bench.destination = Plain  # type: ignore[assignment]
     bench.run()
     assert text(bench.store) == ["Who bakes?", "I do", "Look"]
+
+
+def at(step: str, count: int = 1) -> Callable[[str], None]:
+    """A step function that crashes when this step comes for that time, and at every one after it."""
+    left = [count]
+
+    def told(what: str) -> None:
+        left[0] -= what == step
+        if left[0] <= 0:
+            raise Crash(what)
+
+    return told
 
 
 # What the report accounts for ------------------------------------------------------------------

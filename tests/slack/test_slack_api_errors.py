@@ -131,6 +131,9 @@ def test_a_room_that_is_gone_is_told(standin: SlackStandin) -> None:
         with pytest.raises(AccountError) as told:
             list(opened.items(Collection("C0GONE000", ("old",), Kind.CHAT, ordered=True), None))
         assert told.value.code == "room-gone"
+        with pytest.raises(ItemError) as missed:
+            opened.room(Collection("C0GONE000", ("old",), Kind.CHAT, ordered=True))
+        assert missed.value.code == "gone"
         with pytest.raises(ItemError) as lost:
             list(opened.read(Item(f"C0GONE000/{FIRST}", Kind.CHAT, "")))
         assert lost.value.code == "gone"

@@ -23,7 +23,7 @@ from slack_kit import (
     zipped,
 )
 
-from liberate.connector import Item, Kind
+from liberate.connector import Collection, Item, Kind
 from liberate.errors import ItemError
 
 
@@ -128,4 +128,11 @@ def test_a_message_that_is_gone_is_told(tmp_path: Path) -> None:
     zipped(path, {DAY: [said("1772000001.000000")]})
     with opened(path) as source, pytest.raises(ItemError) as told:
         list(source.read(item))
+    assert told.value.code == "gone"
+
+
+def test_a_conversation_that_a_later_export_has_no_more_is_told_as_gone(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "e.zip", {DAY: [said()]})
+    with opened(path) as source, pytest.raises(ItemError) as told:
+        source.room(Collection("C0OTHER00", ("other",), Kind.CHAT, ordered=True))
     assert told.value.code == "gone"

@@ -14,6 +14,7 @@ from typing import Any
 
 from liberate.chat import Author, Block, ChatFacts, File, Message, Paragraph, Room, RoomKind, Text, Workspace
 from liberate.connector import Collection, Cursor, Gone, Item, Kind, Listed
+from liberate.errors import ItemError
 from liberate.testing.memory_shelf import MemorySource, Shelf
 
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -106,6 +107,8 @@ class ChatShelf(Shelf):
 
     def described(self, collection: Collection) -> Room:
         """What HasRooms.room tells."""
+        if collection.id not in self._collections:
+            raise ItemError("gone", "The room is no longer there.")
         entries = self._collections[collection.id].entries
         pins = sorted(self._pinned & entries.keys(), key=self._first.__getitem__)
         return replace(self.rooms[collection.id], pins=tuple(pins))
