@@ -55,7 +55,7 @@ class Closing:
         refused: dict[str, ItemError] = {}
         users = {opened.names.user(one): one for one in reversed(room.members)}
         users = {user: author for user, author in users.items() if not self._people.ghost(user)}
-        self._rooms.bring(opened, list(users))
+        self._rooms.bring(opened, users)
         own = []
         for user, author in users.items():
             if opened.met and user not in opened.joined and self._rooms.went(opened.owner, opened.place, user):

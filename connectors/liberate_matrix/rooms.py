@@ -29,13 +29,14 @@ SPEAKS = "org.liberate.speaks"
 TAKEN_OUT = "org.liberate.taken_out"
 """The member of a membership that liberate ended, and not the person themselves or somebody there."""
 BROUGHT = "org.liberate.members"
-"""Account data of liberate's own account for a private room: whom it brought in as members."""
+"""Account data of liberate's own account for a room that is not public: whom it brought in as members."""
 _HALF = 30.0
 """Seconds after which a room that was only begun counts as left behind by a homeserver that died over it."""
 _begun: dict[tuple[str, str], float] = {}  # server and address -> when such a room was first met by this process
 _spaces = threading.RLock()  # workers come for the space at the same time; for a room comes only one
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALL = 1000  # milliseconds
+_ALL = 100  # the power of whoever made a room
 
 
 @dataclass(slots=True)
@@ -112,7 +113,9 @@ class Rooms:
         if space is not None:
             self._put_into(space, id_, owner)
             self.join(opened, self._client.bot)  # so that it is found again when the plan names another creator
-        if found and room.kind is RoomKind.PRIVATE:
+        if found and direct:
+            self._keep_theirs(opened, candidates)
+        elif found and room.kind is RoomKind.PRIVATE:
             self._keep_private(opened)
         if room.kind is RoomKind.PUBLIC:
             self._give_alias(owner, id_, room.name, alias)
@@ -191,16 +194,35 @@ class Rooms:
         if public:
             self._client.set_state(opened.owner, place, RECORD, {**record, "kind": opened.room.kind.value})
 
+    def _keep_theirs(self, opened: Opened, members: list[str]) -> None:
+        """Before more is said in a talk: take out whom the people table named for one of its members, and does no more.
+
+        Slack takes nobody out of a talk: somebody was taken for somebody else.
+        """
+        place, named = opened.place, self._noted(opened.place).get("as", {})
+        wrong = {user for user, author in named.items() if opened.names.user(author) != user}
+        wrong = wrong & opened.joined - set(members)
+        if opened.owner in wrong:
+            owner = next(one for one in members if not self.went(opened.owner, place, one))
+            self.join(opened, owner)
+            opened.owner = owner
+        for user in sorted(wrong):
+            self.leave(opened, user)
+            self._client.forget_room(user, place)
+
     def _brought(self, place: str) -> set[str]:
         """Those who were brought into a private room as its members. Their own membership may not say so for long:
         a homeserver writes it anew when somebody takes another name."""
-        noted = self._client.account_data(self._client.bot, BROUGHT, place) or {}
-        return set(noted.get("users", ()))
+        return set(self._noted(place).get("users", ()))
 
-    def bring(self, opened: Opened, users: list[str]) -> None:
-        """Note whom a private room gets as its members, before they come in."""
-        if opened.room.kind is RoomKind.PRIVATE and set(users) != self._brought(opened.place):
-            self._client.set_account_data(self._client.bot, BROUGHT, {"users": sorted(users)}, opened.place)
+    def _noted(self, place: str) -> dict[str, Any]:
+        return self._client.account_data(self._client.bot, BROUGHT, place) or {}
+
+    def bring(self, opened: Opened, users: Mapping[str, str]) -> None:
+        """Note whom a room that is not public gets as its members, and for which author, before they come in."""
+        told = {"users": sorted(users), "as": dict(users)}
+        if opened.room.kind is not RoomKind.PUBLIC and told != self._noted(opened.place):
+            self._client.set_account_data(self._client.bot, BROUGHT, told, opened.place)
 
     def join_space(self, workspace: Workspace, user: str) -> None:
         """Bring the account into the space, where it finds the rooms that it may join."""
@@ -266,19 +288,32 @@ class Rooms:
                 "If that stays so, delete the address.",
                 2.0,
             )
-        if self._client.state(min(joined), id_, RECORD) is None:
+        record = self._client.state(min(joined), id_, RECORD)
+        if record is None:
             self._half_made(alias)
             return None
         owner = next((one for one in candidates if one in joined), "")
         if direct:
             return id_, owner or min(joined)
+        if not owner and record.get("kind") in TALK:
+            owner = candidates[0]
+            self._take_over(id_, min(joined), owner)
         if owner:
-            return id_, self._client.creator(owner, id_)
+            levels = self._client.state(owner, id_, "m.room.power_levels") or {}
+            may = levels.get("users", {}).get(owner, 0) >= _ALL
+            return id_, owner if may else self._client.creator(owner, id_)
         raise AccountError(
             "room-closed",
             f"The room {alias} is there, and none of those who may have made it is in it.",
             "Let whoever made it join again, or delete the room and its address; then run the same command again.",
         )
+
+    def _take_over(self, room: str, member: str, owner: str) -> None:
+        """Make a talk of some people a room with an owner, as it is a private channel now: who comes in may do less."""
+        levels = self._client.state(member, room, "m.room.power_levels") or {}
+        told = {**levels, "users": {**levels.get("users", {}), owner: _ALL}, "users_default": 0}
+        self._client.set_state(member, room, "m.room.power_levels", told)
+        self._join(member, room, owner, None)
 
     def _half_made(self, alias: str) -> None:
         """Wait for whoever makes that room; once nobody can be at it any more, take its address for another one.

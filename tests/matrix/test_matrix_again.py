@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote
 
+import pytest
 from liberate_matrix.destination import MatrixDestination
-from matrix_kit import Company, Reader, Writer, message
+from matrix_kit import V3, Company, Reader, Writer, message
 
-from liberate.chat import ChatFacts, Emoji, Reaction
+from liberate.chat import ChatFacts, Emoji, Reaction, RoomKind
 from liberate.connector import Change, Receipt
 
 Opening = Callable[[], MatrixDestination]
@@ -64,3 +65,85 @@ def test_a_reaction_goes_in_a_room_that_was_archived_meanwhile(
         later.close()
     assert reacted(anna, writer, one.id) == []
     assert anna.state(writer.place, "m.room.power_levels")["events_default"] == 100
+
+
+@pytest.mark.parametrize("kind", [RoomKind.DIRECT, RoomKind.GROUP])
+@pytest.mark.parametrize("wrong", ["U1", "U2"])
+def test_whoever_was_taken_for_somebody_else_hears_no_more_of_their_talks(
+    opening: Opening, company: Company, anna: Reader, ben: Reader, stranger: Reader, kind: RoomKind, wrong: str
+) -> None:
+    room = company.room(kind, members=("U1", "U2"))
+    right = company._users[wrong]
+    company._users[wrong] = stranger.id
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0))
+        writer.close()
+    company._users[wrong] = right
+    with opening() as destination:
+        later = Writer(destination, company, room)
+        assert later.place == writer.place
+        with pytest.raises(AssertionError, match="403"):
+            stranger.events(writer.place)
+        later.write(message(1))
+        later.close()
+    with pytest.raises(AssertionError, match="403"):
+        stranger.events(writer.place)
+    assert anna.said(writer.place) == ben.said(writer.place)
+    assert [text for _, text in anna.said(writer.place)] == ["message 0", "message 1"]
+    assert anna.said(writer.place)[1][0] == company.anna.id
+    assert set(anna.ask("GET", f"{V3}/rooms/{quote(writer.place)}/joined_members")["joined"]) == {anna.id, ben.id}
+
+
+def test_a_talk_is_kept_from_whom_the_people_table_names_no_more(
+    opening: Opening, company: Company, ben: Reader
+) -> None:
+    room = company.room(RoomKind.DIRECT, members=("U1", "U2"))
+    for there in (True, False):
+        if not there:
+            del company._users["U2"]
+        with opening() as destination:
+            writer = Writer(destination, company, room)
+            writer.write(message(int(not there)))
+            writer.close()
+    with pytest.raises(AssertionError, match="403"):
+        ben.events(writer.place)
+    company._users["U2"] = ben.id
+    with opening() as destination:
+        Writer(destination, company, room).close()
+    assert [text for _, text in ben.said(writer.place)] == ["message 0", "message 1"]
+
+
+def test_a_talk_of_some_that_became_a_private_channel_goes_on_in_its_room(
+    opening: Opening, company: Company, anna: Reader, ben: Reader, stranger: Reader
+) -> None:
+    company._users["U4"] = stranger.id
+    room = company.room(RoomKind.GROUP, members=("U1", "U2"))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0))
+        writer.close()
+    channel = replace(room, kind=RoomKind.PRIVATE, name="plans", members=("U2", "U4"))
+    for number in (1, 2):
+        with opening() as destination:
+            later = Writer(destination, company, channel)
+            assert later.place == writer.place
+            with pytest.raises(AssertionError, match="403"):
+                anna.events(writer.place)
+            later.write(message(number, author="U2"))
+            later.close()
+    for reader in (ben, stranger):
+        assert [text for _, text in reader.said(writer.place)] == ["message 0", "message 1", "message 2"]
+    assert ben.state(writer.place, "m.room.name") == {"name": "plans"}
+    with pytest.raises(AssertionError, match="403"):
+        stranger.ask("PUT", f"{V3}/rooms/{quote(writer.place)}/state/m.room.name/", {"name": "mine"})
+
+
+def test_a_talk_of_which_not_all_members_are_told_keeps_them(opening: Opening, company: Company, ben: Reader) -> None:
+    room = company.room(RoomKind.DIRECT, members=("U1", "U2"))
+    for number, members in enumerate((("U1", "U2"), ("U1",), ())):
+        with opening() as destination:
+            writer = Writer(destination, company, replace(room, members=members))
+            writer.write(message(number))
+            writer.close()
+    assert [text for _, text in ben.said(writer.place)] == ["message 0", "message 1", "message 2"]
