@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -62,6 +62,8 @@ class Saying:
             self._empty(opened, left.sender, _txn(slot, f"gone.{label}", version), left.id, ts)
         wanted = [one for one in puts(message.reactions) if one.label not in standing.reactions]
         self.react(opened, slot, ids[0], wanted, ts)
+        if slot.replaces is not None:
+            self._keep(opened, slot, ids[0], {one.label for one in puts(message.reactions)})
         return Receipt(ids[0], opened.place)
 
     def react(self, opened: Opened, slot: Slot, of: str, wanted: Sequence[Put], ts: int | None = None) -> None:
@@ -89,9 +91,16 @@ class Saying:
         if not unwanted:
             return
         labels = {one.label for one in unwanted}
+        self._take(opened, slot, of, lambda label: label in labels)
+
+    def _keep(self, opened: Opened, slot: Slot, of: str, labels: set[str]) -> None:
+        """Take away all reactions but these from a message that was edited: some may be gone since."""
+        self._take(opened, slot, of, lambda label: label not in labels)
+
+    def _take(self, opened: Opened, slot: Slot, of: str, unwanted: Callable[[str], bool]) -> None:
         for event in list(self._client.relations(opened.owner, opened.place, of, "m.annotation")):
             mark = mark_of(event)
-            if mark is not None and mark["part"] in labels and mark.get("key") == key_of(slot.item):
+            if mark is not None and mark.get("key") == key_of(slot.item) and unwanted(mark["part"]):
                 txn = _txn(slot, f"gone.{mark['part']}", version_of(event["event_id"]))
                 self._empty(opened, event["sender"], txn, event["event_id"], event["origin_server_ts"])
 

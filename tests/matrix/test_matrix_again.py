@@ -147,3 +147,22 @@ def test_a_talk_of_which_not_all_members_are_told_keeps_them(opening: Opening, c
             writer.write(message(number))
             writer.close()
     assert [text for _, text in ben.said(writer.place)] == ["message 0", "message 1", "message 2"]
+
+
+def test_a_reaction_that_went_from_a_message_that_was_edited_as_well_goes(
+    opening: Opening, company: Company, anna: Reader
+) -> None:
+    one = message(0, reactions=(Reaction(THUMB, ("U2", "U3")),))
+    edited = replace(message(0, "other words"), reactions=(Reaction(THUMB, ("U1", "U2")),))
+    edited = replace(edited, edited=one.time)
+    with opening() as destination:
+        writer = Writer(destination, company, company.room())
+        receipt = writer.write(one)
+        anna.ask(
+            "PUT",
+            f"{V3}/rooms/{quote(writer.place)}/send/m.reaction/own",
+            {"m.relates_to": {"rel_type": "m.annotation", "event_id": receipt.id, "key": "mine"}},
+        )
+        for _ in range(2):
+            writer.write(edited, version="2", replaces=receipt)
+        assert sorted(reacted(anna, writer, one.id)) == sorted([company.anna.id, company.anna.id, company.ben.id])
