@@ -142,6 +142,7 @@ class Export:
     def _read_people(self) -> None:
         counted: Counter[str] = Counter()
         team_of: dict[str, str] = {}
+        owners: Counter[str] = Counter()
         whole = False  # an organisation's export, in which every workspace is at home
         for _, file, number in self._top(_PEOPLE):
             whole = whole or file == "org_users.json"
@@ -152,13 +153,17 @@ class Export:
                 self.people[made.id] = made
                 team = clean(user.get("team_id"))
                 counted[team] += 1
+                if user.get("is_primary_owner") is True or user.get("is_owner") is True:
+                    owners[team] += 1
                 if team and made.kind in ("person", "guest") and not user.get("enterprise_user"):
                     team_of[made.id] = team
                 bot = clean(members_of(user.get("profile")).get("bot_id"))
                 if made.kind == "program" and bot:
                     self.programs[bot] = made.id
-        del counted[""]
-        self.home = counted.most_common(1)[0][0] if counted else ""
+        del counted[""], owners[""]
+        # Those of other workspaces, in shared channels, may be more than those at home; no owner is among them.
+        most = (owners if owners and not whole else counted).most_common(1)
+        self.home = most[0][0] if most else ""
         for id_, team in team_of.items():
             if team != self.home and not whole:
                 self.people[id_] = replace(self.people[id_], kind="stranger")

@@ -17,6 +17,7 @@ from slack_kit import (
     items,
     listing,
     opened,
+    room_of,
     said,
     texts,
     ts_of,
@@ -136,3 +137,14 @@ def test_a_conversation_that_a_later_export_has_no_more_is_told_as_gone(tmp_path
     with opened(path) as source, pytest.raises(ItemError) as told:
         source.room(Collection("C0OTHER00", ("other",), Kind.CHAT, ordered=True))
     assert told.value.code == "gone"
+
+
+def test_a_workspace_stays_the_same_when_people_of_another_in_shared_channels_become_more(tmp_path: Path) -> None:
+    path = tmp_path / "e.zip"
+    home = [{**USERS[0], "is_primary_owner": True}, *USERS[1:]]
+    for guests in (1, 10):
+        others = [{"id": f"U0GUEST{n}", "team_id": "T2", "name": f"guest{n}", "profile": {}} for n in range(guests)]
+        zipped(path, {DAY: [said()]}, **{"users.json": [*home, *others]})
+        with opened(path) as source:
+            assert source.room(room_of(source)).workspace.id == "T1"
+            assert (source.author(ANNA).kind, source.author("U0GUEST0").kind) == ("person", "stranger")
