@@ -220,7 +220,7 @@ class ChatRun(SliceRun):
         return list(self._ledger.originals(keys).values()) if keys else []
 
     def _receipts(self, ids: Sequence[str]) -> dict[str, Receipt]:
-        """Of these ids, what has arrived."""
+        """Of these ids, what has arrived; what stands there in other words than the source has now among it."""
         claim = self._claim
         keys = {key_of(str(claim.account), claim.collection.id, id_): id_ for id_ in ids}
         unknown = [key for key in keys if self._arrived.get(key) is None]
@@ -230,7 +230,7 @@ class ChatRun(SliceRun):
                 unknown = list(keys)
             place = self._open()
             for key, row in self._ledger.originals(unknown).items():
-                if row.receipt is not None and row.state in DONE:
+                if row.receipt is not None:
                     self._arrived[key] = Receipt(row.receipt, place, row.receipt_size, row.digests, row.evidence)
         return {id_: there for key, id_ in keys.items() if (there := self._arrived.get(key)) is not None}
 

@@ -248,6 +248,26 @@ def test_an_edit_changes_what_stands_there(bench: Bench) -> None:
     assert bench.verify().identical == 4
 
 
+@pytest.mark.parametrize("told_again", [True, False])
+def test_an_answer_hangs_on_the_first_message_of_its_thread_though_that_was_edited_meanwhile(
+    bench: Bench, told_again: bool
+) -> None:
+    bench.run()
+    shelf = shelf_of(bench)
+    root = Message.load(next(body for body in shelf.bodies() if b"Who bakes" in body))
+    shelf.post(room_of(bench), replace(root, blocks=(Paragraph((Text("Who bakes bread?"),)),), edited=root.time))
+    if told_again:
+        shelf.say(room_of(bench), "U1", "Thanks", thread=root.id)
+    else:
+        late = Message("m9", "U1", BEGIN + timedelta(days=9), (Paragraph((Text("Thanks"),)),), thread=root.id)
+        shelf.put(room_of(bench), "m9", late.dump(), version="1")
+    bench.run()
+    first = next(one.id for one in bench.store.held("room r1") if b"Who bakes" in one.body)
+    assert said(bench.store)[-1]["thread"] == first
+    assert text(bench.store) == ["Who bakes bread?", "I do", "Look", "Thanks"]
+    assert bench.verify().identical == 5
+
+
 def test_reactions_that_come_later_are_brought_to_what_is_there(bench: Bench) -> None:
     bench.run()
     shelf = shelf_of(bench)
