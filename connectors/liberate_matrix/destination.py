@@ -202,7 +202,7 @@ class MatrixDestination:
         standing = self._unfinished.get((slot.place, slot.key), Standing())
         if slot.replaces is not None:
             there = recalling.parts(self._client, self._reader(slot.place), slot.place, slot.replaces.id)
-            standing.parts = {**there, **standing.parts}
+            standing.parts = {**standing.parts, **there}
         receipt = self._saying.say(opened, slot, message, standing)
         self._unfinished.pop((slot.place, slot.key), None)
         return receipt

@@ -38,7 +38,10 @@ def parts(client: Client, reader: str, room: str, first: str) -> dict[str, Part]
     out = {}
     for label, event in _events(client, reader, room, first):
         mark = shown(event).get(SOURCE, {})
-        out[label] = Part(event["event_id"], str(mark.get("version", "")), event["sender"])
+        edit = event.get("unsigned", {}).get("m.relations", {}).get("m.replace", {})
+        ts = max(int(one.get("origin_server_ts", 0)) for one in (event, edit))
+        version = str(mark.get("version", ""))
+        out[label] = Part(event["event_id"], version, event["sender"], str(edit.get("event_id", "")), ts)
     return out
 
 

@@ -52,7 +52,9 @@ class Saying:
             else:
                 id_ = there.id
                 changed = edit(one.content, id_) | {SOURCE: one.content[SOURCE]}
-                self.send(opened, there.sender, "m.room.message", _txn(slot, one.label, version), changed, ts)
+                # Of edits the latest holds; and the same words once more, after other ones, are another edit.
+                txn = _txn(slot, one.label, f"{version}.{version_of(there.edit)}" if there.edit else version)
+                self.send(opened, there.sender, "m.room.message", txn, changed, max(ts, there.ts + 1))
             standing.parts[one.label] = Part(id_, version, there.sender if there is not None else sender)
             if root and one.label != "b" and slot.replaces is None:
                 opened.tails[root] = id_

@@ -50,5 +50,6 @@ def _lines(events: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
         relation = event["content"].get("m.relates_to")
         if isinstance(relation, Mapping):
             content["m.relates_to"] = {name: relation.get(name) for name in ("rel_type", "event_id")}
-        told = {"event_id": event["event_id"], "sender": event["sender"], "content": content}
+        told = {name: event[name] for name in ("event_id", "sender", "origin_server_ts") if name in event}
+        told["content"] = content
         yield mark["key"], json.dumps(told)

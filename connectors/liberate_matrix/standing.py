@@ -19,6 +19,8 @@ class Part:
     id: str
     version: str  # of the item whose text it shows
     sender: str
+    edit: str = ""  # the last event that changed it; "" for none
+    ts: int = 0  # of that one, else its own
 
 
 @dataclass(slots=True)
@@ -71,11 +73,12 @@ def collect(newest_first: Iterable[Mapping[str, Any]], keys: set[str]) -> dict[s
             continue
         version = str(mark.get("version", ""))
         relation = event["content"].get("m.relates_to", {})
+        id_, sender, ts = event["event_id"], event["sender"], int(event.get("origin_server_ts", 0))
         if relation.get("rel_type") == "m.replace":
             if label not in {known for other, known, _ in edits if other == key}:  # the newest one holds
-                edits.append((key, label, Part(relation["event_id"], version, event["sender"])))
+                edits.append((key, label, Part(relation["event_id"], version, sender, id_, ts)))
         else:
-            here.parts[label] = Part(event["event_id"], version, event["sender"])
+            here.parts[label] = Part(id_, version, sender, ts=ts)
         here.counts.setdefault(version, (int(mark.get("parts", 0)), int(mark.get("reactions", 0))))
     for key, label, part in edits:
         found[key].parts[label] = part

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from liberate_matrix.destination import MatrixDestination
-from matrix_kit import V3, Company, Reader, Writer, message
+from matrix_kit import V3, Bytes, Company, Reader, Writer, message
 
-from liberate.chat import ChatFacts, Emoji, Reaction, RoomKind
+from liberate.chat import ChatFacts, Emoji, Reaction, Recalled, RoomKind
 from liberate.connector import Change, Receipt
 
 Opening = Callable[[], MatrixDestination]
@@ -166,3 +167,45 @@ def test_a_reaction_that_went_from_a_message_that_was_edited_as_well_goes(
         for _ in range(2):
             writer.write(edited, version="2", replaces=receipt)
         assert sorted(reacted(anna, writer, one.id)) == sorted([company.anna.id, company.anna.id, company.ben.id])
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_of_edits_whose_time_slack_does_not_tell_the_last_one_is_shown(
+    opening: Opening, company: Company, edited: bool
+) -> None:
+    """A program changes what it said, or a file is deleted: Slack notes no edit then, or names that of before."""
+    first = message(0, "pending")
+    noted = first.time + timedelta(minutes=9) if edited else None
+    with opening() as destination:
+        writer = Writer(destination, company, company.room())
+        receipt = writer.write(first)
+        said = replace(message(0, "by hand"), edited=first.time + timedelta(minutes=9))
+        receipt = writer.write(said, version="hand", replaces=receipt)
+        for text in ("running", "pending", "running", "failed", "pending", "running", "done"):
+            for _ in range(2):  # the second time, as after a crash before it was recorded
+                now = replace(message(0, text), edited=noted)
+                receipt = writer.write(now, version=text, replaces=receipt)
+                ((_, recalled),) = destination.recall([receipt])
+                assert isinstance(recalled, Recalled)
+                assert recalled.text == text
+
+
+def test_a_job_without_its_ledger_brings_an_edit_behind_those_that_stand(opening: Opening, company: Company) -> None:
+    first = message(0, "pending")
+    room = company.room()
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        receipt = writer.write(first)
+        said = replace(message(0, "by hand"), edited=first.time + timedelta(minutes=9))
+        writer.write(said, version="hand", replaces=receipt)
+    with opening() as destination:
+        later = Writer(destination, company, room)
+        now = message(0, "done")
+        slot = later.slot(now, "", version="done")
+        assert later.find(slot) == {}
+        receipt = destination.write(slot, Bytes(now.dump()))
+        ((_, recalled),) = destination.recall([receipt])
+        assert isinstance(recalled, Recalled)
+        assert recalled.text == "done"
+    with opening() as destination:
+        assert list(Writer(destination, company, room).find(slot).values()) == [receipt]
