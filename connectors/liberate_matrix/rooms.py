@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from liberate.chat import Room, RoomKind, Workspace
-from liberate.connector import Cast, Place
+from liberate.connector import ROOM_LEFT, Cast, Place
 from liberate.errors import AccountError, ItemError, TransientError
 from liberate_matrix import refusals
 from liberate_matrix.client import Client
@@ -282,6 +282,12 @@ class Rooms:
         if id_ is None:
             return None
         joined = self._client.joined(self._client.bot, id_)
+        if not joined and direct and self._noted(id_):
+            raise AccountError(
+                ROOM_LEFT,
+                f"Everybody has left the room {alias}, and something was said in it since.",
+                "Delete that address, so that a new room is made for it; then run the same command again.",
+            )
         if not joined:
             raise TransientError(
                 f"The address {alias} leads to a room that is only just being made, or that everybody has left. "

@@ -13,7 +13,19 @@ from liberate.body import whole
 from liberate.cast import PeopleCast
 from liberate.chat import ChatFacts, Message, Room
 from liberate.chat_proof import REACTIONS, expected, reactions_of, standing
-from liberate.connector import HasRooms, Item, KeepsRooms, Kind, Marked, Place, Recalls, Receipt, Slot, Spends
+from liberate.connector import (
+    ROOM_LEFT,
+    HasRooms,
+    Item,
+    KeepsRooms,
+    Kind,
+    Marked,
+    Place,
+    Recalls,
+    Receipt,
+    Slot,
+    Spends,
+)
 from liberate.errors import AccountError, ItemError, LiberateError
 from liberate.job import SliceRun
 from liberate.ledger_rooms import MEMBER
@@ -56,7 +68,13 @@ class ChatRun(SliceRun):
         digest = _digest(room)
         if self._room.closed != digest and (self._room.place is not None or self._opened is not None):
             self._ledger.renew(self._claim)
-            place = self._open()
+            try:
+                place = self._open()
+            except AccountError as error:
+                if error.code != ROOM_LEFT:
+                    raise
+                self._ledger.room_closed(self._claim, self._room, digest)
+                return True  # nothing new was said there, and there is nobody to whom it could be another room now
             pinned = self._receipts(room.pins)
             with _about(room):
                 refused = self._keeper.close_room(place, room, pinned)

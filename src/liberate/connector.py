@@ -158,6 +158,8 @@ class Slot:
 
 NAME_TAKEN = "name-taken"
 """The code of an ItemError: the slot's name is somebody else's there, who keeps it. The core chooses another name."""
+ROOM_LEFT = "room-left"
+"""The code of an AccountError of `open_room`: everybody has left the room since it was closed last."""
 CHANGED_THERE = "changed-there"
 """The code of an ItemError: what the slot replaces, or what is to be removed, is no longer what we left there."""
 
@@ -664,7 +666,10 @@ class KeepsRooms(Protocol):
     """
 
     def open_room(self, room: Room, cast: Cast) -> Place:
-        """Make the room or find it again, before its first message of each turn. The same place each time."""
+        """Make the room or find it again, before its first message of each turn. The same place each time.
+
+        Raises AccountError(ROOM_LEFT) where nobody is left in it: that stops the run only if there is more to say.
+        """
         ...
 
     def close_room(self, place: Place, room: Room, pinned: Mapping[str, Receipt]) -> Mapping[str, ItemError]:

@@ -16,7 +16,7 @@ from core_kit import Bench
 
 import liberate
 from liberate.chat import MERGED, Emoji, Message, Paragraph, Reaction, Room, RoomKind, Text
-from liberate.connector import CHANGED_THERE, Collection, Item, Kind, Place, Receipt, Skipped, Slot
+from liberate.connector import CHANGED_THERE, ROOM_LEFT, Cast, Collection, Item, Kind, Place, Receipt, Skipped, Slot
 from liberate.errors import AccountError, ItemError, TransientError
 from liberate.people import Person
 from liberate.testing.crash import Crash, Trial, survives
@@ -210,6 +210,29 @@ def test_a_message_that_is_deleted_at_the_source_before_it_is_known_that_it_arri
     held = next(one for one in store.held("room r1") if b"I do" in one.body)
     store.change(("put", "room r1", replace(held, body=held.body.replace(b"I do", b"I dare"))))
     assert (bench.verify().identical, bench.verify().different) == (3, 1)
+
+
+def test_a_room_that_everybody_has_left_there_stops_nothing_while_nothing_is_said_in_it(bench: Bench) -> None:
+    class Left(RoomsDestination):
+        def open_room(self, room: Room, cast: Cast) -> Place:
+            if room.id == "r1":
+                raise AccountError(ROOM_LEFT, "Everybody has left it.", "Delete its address.")
+            return super().open_room(room, cast)
+
+    shelf = shelf_of(bench)
+    other = shelf.room("r2", "random")
+    bench.run()
+    bench.destination = Left
+    shelf.room("r1", "general", topic="Cake")
+    shelf.say(other, "U1", "Hello")
+    account = bench.run()
+    assert (account.state, account.moved) == ("done", 5)
+    assert text(bench.store, "r2") == ["Hello"]
+    assert not bench.report().changed
+    shelf.say(bench.shelf.collections()[0], "U1", "Is anybody here?")
+    account = bench.run()
+    assert account.stopped is not None
+    assert account.stopped[0] == ROOM_LEFT
 
 
 def test_what_was_said_since_comes_behind_what_is_there(bench: Bench) -> None:

@@ -12,7 +12,8 @@ from liberate_matrix.destination import MatrixDestination
 from matrix_kit import V3, Bytes, Company, Reader, Writer, message
 
 from liberate.chat import ChatFacts, Emoji, Reaction, Recalled, RoomKind
-from liberate.connector import Change, Receipt
+from liberate.connector import ROOM_LEFT, Change, Receipt
+from liberate.errors import AccountError
 
 Opening = Callable[[], MatrixDestination]
 THUMB = Emoji("thumbsup", "\U0001f44d")
@@ -209,3 +210,18 @@ def test_a_job_without_its_ledger_brings_an_edit_behind_those_that_stand(opening
         assert recalled.text == "done"
     with opening() as destination:
         assert list(Writer(destination, company, room).find(slot).values()) == [receipt]
+
+
+def test_a_talk_that_everybody_has_left_is_told_as_that_and_not_waited_for(
+    opening: Opening, company: Company, anna: Reader, ben: Reader
+) -> None:
+    room = company.room(RoomKind.DIRECT, members=("U1", "U2"))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0))
+        writer.close()
+    for one in (anna, ben):
+        one.ask("POST", f"{V3}/rooms/{quote(writer.place)}/leave", {})
+    with opening() as destination, pytest.raises(AccountError) as told:
+        destination.open_room(room, company)
+    assert told.value.code == ROOM_LEFT
