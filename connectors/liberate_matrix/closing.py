@@ -30,7 +30,8 @@ class Closing:
         own, refused = self._bring_members(opened, room)
         members = {opened.names.user(one) for one in room.members}
         # Where Slack names no members, as of many archived channels, those who spoke keep what they said.
-        for user in sorted(opened.joined - members - {opened.owner}) if members else []:
+        known = members and not room.guessed
+        for user in sorted(opened.joined - members - {opened.owner}) if known else []:
             if not self._people.ghost(user):
                 self._rooms.let_go(opened, user)
         self._state(opened, room, pins, bookmarks)

@@ -187,7 +187,8 @@ class Rooms:
             self._client.set_state(opened.owner, place, "m.room.join_rules", {"join_rule": "invite"})
         # Of a public room, whoever came in by themselves; of a private one they were let in by somebody.
         some = set(opened.joined) if public else self._brought(place) & opened.joined
-        for user in sorted(some - members - {opened.owner, self._client.bot}) if members else []:
+        known = members and (public or not opened.room.guessed)
+        for user in sorted(some - members - {opened.owner, self._client.bot}) if known else []:
             if self._client.is_here(user) and not self._people.ghost(user):
                 self.leave(opened, user)
                 self._client.forget_room(user, place)
@@ -220,8 +221,12 @@ class Rooms:
 
     def bring(self, opened: Opened, users: Mapping[str, str]) -> None:
         """Note whom a room that is not public gets as its members, and for which author, before they come in."""
-        told = {"users": sorted(users), "as": dict(users)}
-        if opened.room.kind is not RoomKind.PUBLIC and told != self._noted(opened.place):
+        if opened.room.kind is RoomKind.PUBLIC:
+            return
+        noted = self._noted(opened.place)
+        before = noted if opened.room.guessed else {}
+        told = {"users": sorted({*users, *before.get("users", ())}), "as": {**before.get("as", {}), **users}}
+        if told != noted:
             self._client.set_account_data(self._client.bot, BROUGHT, told, opened.place)
 
     def join_space(self, workspace: Workspace, user: str) -> None:

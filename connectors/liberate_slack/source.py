@@ -243,7 +243,7 @@ class SlackExportSource:
         workspace = Workspace(
             self._export.home or one.team, self._settings.workspace or one.team or self._export.workspace
         )
-        return one.room(workspace, self._names, members)
+        return replace(one.room(workspace, self._names, members), guessed=not one.members)
 
     def author(self, id_: str) -> Author:
         """See Cast."""

@@ -303,6 +303,7 @@ class Room:
     members: tuple[str, ...] = ()  # ids of authors
     pins: tuple[str, ...] = ()  # ids of messages, oldest first
     bookmarks: tuple[Bookmark, ...] = ()
+    guessed: bool = False  # the members are those who spoke: the source names none, and others may be members too
 
 
 # What is shown -----------------------------------------------------------------------------------

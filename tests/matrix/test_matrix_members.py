@@ -218,3 +218,25 @@ def test_somebody_of_another_homeserver_who_came_in_is_nobody_that_liberate_spea
             ((_, found),) = destination.recall([receipt])
             assert isinstance(found, Recalled)
     assert [text for _, text in anna.said(writer.place)] == ["message 0", "message 1"]
+
+
+def test_whoever_did_not_speak_lately_stays_in_a_room_whose_members_are_not_told(
+    opening: Opening, company: Company, ben: Reader
+) -> None:
+    """An export names no members of an archived channel; a later one may know of one day alone who spoke."""
+    room = company.room(RoomKind.PRIVATE, members=("U1", "U2"))
+    with opening() as destination:
+        writer = Writer(destination, company, room)
+        writer.write(message(0))
+        writer.close()
+    with opening() as destination:
+        later = Writer(destination, company, replace(room, members=("U1",), guessed=True, archived=True))
+        later.write(message(1))
+        later.close()
+    assert [text for _, text in ben.said(writer.place)] == ["message 0", "message 1"]
+    with opening() as destination:  # and whoever is known to have left leaves
+        last = Writer(destination, company, replace(room, members=("U1",)))
+        last.write(message(2))
+        last.close()
+    with pytest.raises(AssertionError, match="403"):
+        ben.events(writer.place)

@@ -148,7 +148,7 @@ def test_a_conversation_without_members_has_those_who_spoke(tmp_path: Path) -> N
                   **{"channels.json": [channel, None, {}, "x"]})  # fmt: skip
     with opened(path) as source:
         (room,) = source.collections()
-        assert source.room(room).members == (ANNA, BO)
+        assert (source.room(room).members, source.room(room).guessed) == ((ANNA, BO), True)
         assert source.room(room).created is None
 
 
